@@ -1,0 +1,1 @@
+"""The roof: settings, URLs, ASGI, Celery. Imported by nobody below."""

@@ -1,0 +1,59 @@
+"""The one place that reads the environment; a missing or weak value stops the start with a sentence.
+
+Every NAME may also come as NAME_FILE, the path of a file that holds the value (container secrets).
+"""
+
+import os
+from pathlib import Path
+from typing import overload
+
+from django.core.exceptions import ImproperlyConfigured
+
+MINIMUM_SECRET_LENGTH = 50
+
+
+@overload
+def read(name: str) -> str | None: ...
+@overload
+def read(name: str, default: str) -> str: ...
+def read(name: str, default: str | None = None) -> str | None:
+    """The value of NAME, or of the file that NAME_FILE names, or the default."""
+    value = os.environ.get(name)
+    if value:
+        return value
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE names a file that can't be read: {error}") from error
+    return default
+
+
+def require(name: str) -> str:
+    """The value of NAME. Raises ImproperlyConfigured when it is missing."""
+    value = read(name)
+    if not value:
+        raise ImproperlyConfigured(f"Set {name} or {name}_FILE; .env.example says what it means.")
+    return value
+
+
+def require_secret(name: str) -> str:
+    """A secret that is long and varied enough to be one. Raises ImproperlyConfigured otherwise."""
+    value = require(name)
+    if len(value) < MINIMUM_SECRET_LENGTH or len(set(value)) < 5 or value.startswith("django-insecure-"):
+        raise ImproperlyConfigured(f"{name} is weak: use at least {MINIMUM_SECRET_LENGTH} random characters.")
+    return value
+
+
+def read_list(name: str, default: str = "") -> list[str]:
+    """A comma-separated value."""
+    return [part.strip() for part in read(name, default).split(",") if part.strip()]
+
+
+def read_choice(name: str, default: str, *, choices: tuple[str, ...]) -> str:
+    """One of a few values. Raises ImproperlyConfigured for any other."""
+    value = read(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is “{value}”; use one of {', '.join(choices)}.")
+    return value

@@ -1,0 +1,255 @@
+"""Settings that hold everywhere. What differs is in dev, test and production."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from factorypulse import environment
+from factorypulse.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+STATE_DIR = Path(environment.read("STATE_DIR", str(BASE_DIR / ".factorypulse")))
+
+# Where the product answers: the public site at DOMAIN, a factory at <slug>.DOMAIN. With the port, without the scheme.
+DOMAIN = environment.read("DOMAIN", "localhost:8000")
+DOMAIN_HOST = DOMAIN.partition(":")[0]
+PUBLIC_SCHEME = environment.read_choice("PUBLIC_SCHEME", "http", choices=("http", "https"))
+MQTT_PUBLIC_PORT = int(environment.read("MQTT_PUBLIC_PORT", "1883"))
+
+# The trial shows its mailbox as a page and may print passwords; production never sets it.
+TRIAL = False
+DEBUG = False
+
+ALLOWED_HOSTS = [DOMAIN_HOST, f".{DOMAIN_HOST}"]
+ROOT_URLCONF = "factorypulse.urls_factory"
+PUBLIC_SCHEMA_URLCONF = "factorypulse.urls_public"
+ASGI_APPLICATION = "factorypulse.asgi.application"
+WSGI_APPLICATION = "factorypulse.wsgi.application"
+
+# Users, sessions and permissions stand in each factory's schema; the public schema has its own for platform staff.
+_IN_EVERY_SCHEMA = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "accounts",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework_simplejwt.token_blacklist",
+]
+SHARED_APPS = [
+    "daphne",
+    "django_tenants",
+    "tenants",
+    *_IN_EVERY_SCHEMA,
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "django_structlog",
+    "factorypulse",
+]
+TENANT_APPS = [*_IN_EVERY_SCHEMA, "telemetry", "anomalies", "reports"]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+TENANT_MODEL = "tenants.Factory"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
+    "tenants.middleware.FactoryMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.SignInRequiredMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "factorypulse.context_processors.product",
+            ],
+        },
+    }
+]
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+_env = environ.FileAwareEnv()
+DATABASE_URL = environment.read("DATABASE_URL", "postgresql://factorypulse@127.0.0.1:5432/factorypulse")
+DATABASES = {
+    "default": {
+        **_env.db_url_config(DATABASE_URL),
+        "ENGINE": "django_tenants.postgresql_backend",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        # ORM tests roll back by savepoints; requests say themselves where a transaction begins.
+        "ATOMIC_REQUESTS": False,
+    }
+}
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+REDIS_URL = environment.read("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_FUNCTION": "django_tenants.cache.make_key",
+        "REVERSE_KEY_FUNCTION": "django_tenants.cache.reverse_key",
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # redis-py 8 closes idle sockets after 5 s unless told not to (channels_redis issue 422).
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+    }
+}
+
+READING_STORE = environment.read_choice("READING_STORE", "postgres", choices=("postgres", "influxdb"))
+INFLUXDB_URL = environment.read("INFLUXDB_URL", "")
+INFLUXDB_TOKEN = environment.read("INFLUXDB_TOKEN", "")
+INFLUXDB_ORG = environment.read("INFLUXDB_ORG", "")
+JOURNAL_DIR = Path(environment.read("JOURNAL_DIR", str(STATE_DIR / "journal")))
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "accounts.permissions.RoleBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- API ----------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.ApiKeyAuthentication",
+        "accounts.authentication.FactoryJWTAuthentication",
+        "accounts.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.DenyByDefault"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "factorypulse.api_errors.problem_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "UPDATE_LAST_LOGIN": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "FactoryPulse API",
+    "DESCRIPTION": "Readings in, live state, alerts and reports out. Every factory sees itself alone.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_URLCONF": "factorypulse.urls_api",
+}
+
+# --- tasks --------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
+# Each entry is a fan-out task of an app, which enqueues one task a factory.
+CELERY_BEAT_SCHEDULE = {
+    "train-detectors": {"task": "anomalies.tasks.train_due", "schedule": 15.0},
+    "watch-silence": {"task": "anomalies.tasks.watch_silence", "schedule": 15.0},
+    "drain-outbox": {"task": "anomalies.tasks.drain_outbox", "schedule": 10.0},
+    "make-due-reports": {"task": "reports.tasks.make_due", "schedule": 60.0},
+    "apply-retention": {"task": "telemetry.tasks.apply_retention", "schedule": 3600.0},
+}
+
+# --- mail, words, files -------------------------------------------------------------------------------------------
+
+EMAIL_CONFIG = _env.email_url_config(environment.read("EMAIL_URL", "smtp://localhost:25"))
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = environment.read("FROM_EMAIL", f"FactoryPulse <no-reply@{DOMAIN_HOST}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+# --- security -----------------------------------------------------------------------------------------------------
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "connect-src": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "object-src": ["'none'"],
+    },
+}
+
+LOGGING = logging_config(json=False)

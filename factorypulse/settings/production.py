@@ -1,0 +1,25 @@
+"""Production: everything that must be set is required here, and a weak value stops the start."""
+
+from factorypulse import environment
+from factorypulse.settings.base import *  # noqa: F403
+from factorypulse.logs import logging_config
+
+SECRET_KEY = environment.require_secret("SECRET_KEY")
+for _name in ("DATABASE_URL", "REDIS_URL", "DOMAIN", "EMAIL_URL"):
+    environment.require(_name)
+
+PUBLIC_SCHEME = environment.read_choice("PUBLIC_SCHEME", "https", choices=("http", "https"))
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LOGGING = logging_config(json=True)

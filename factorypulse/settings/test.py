@@ -1,0 +1,9 @@
+"""Tests: real PostgreSQL and Valkey, which tests/services.py starts; fast hashing; mail in memory."""
+
+from factorypulse.settings.base import *  # noqa: F403
+
+TRIAL = True
+SECRET_KEY = "test-only-" + "0123456789abcdef" * 4
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+MAILBOX_DIR = STATE_DIR / "mailbox"  # noqa: F405

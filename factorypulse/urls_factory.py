@@ -1,0 +1,13 @@
+"""A factory's host: its pages, admin, API and sign-in."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("factorypulse.urls_common")),
+    path("admin/", admin.site.urls),
+    path("", include("telemetry.urls_pages")),
+    path("", include("anomalies.urls_pages")),
+    path("", include("reports.urls_pages")),
+    path("", include("accounts.urls_pages")),
+]

@@ -1,0 +1,14 @@
+"""The public host: landing, sign-up, staff admin; in the trial also the mailbox."""
+
+from django.conf import settings
+from django.urls import include, path
+
+from tenants.admin import staff_site
+
+urlpatterns = [
+    path("", include("factorypulse.urls_common")),
+    path("admin/", staff_site.urls),
+    path("", include("accounts.urls_public")),
+]
+if settings.TRIAL:
+    urlpatterns.append(path("mailbox/", include("factorypulse.dev.urls_mailbox")))

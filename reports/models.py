@@ -1,0 +1,72 @@
+"""What happened, told on paper: reports, and when they are made by themselves."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ReportState(models.TextChoices):
+    """How far a report came."""
+
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Being made")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")
+
+
+class Report(models.Model):
+    """The equipment-health report of one period; a new look at the same period is a new revision."""
+
+    period_from_at = models.DateTimeField(_("from"))
+    period_to_at = models.DateTimeField(_("to"))
+    time_zone = models.CharField(_("time zone"), max_length=64)
+    revision = models.PositiveIntegerField(_("revision"), default=1)
+    state = models.CharField(_("state"), max_length=10, choices=ReportState, default=ReportState.QUEUED)
+    scheduled = models.BooleanField(_("by schedule"), default=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    contents = models.JSONField(_("contents"), default=dict, editable=False)
+    data_hash = models.CharField(_("data hash"), max_length=64, blank=True, help_text=_("SHA-256 of the contents."))
+    pdf = models.BinaryField(null=True, editable=False)
+    error = models.CharField(_("error"), max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at", "-id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["period_from_at", "period_to_at", "revision"], name="report_revision_once"
+            ),
+            # Two schedulers make one report.
+            models.UniqueConstraint(
+                fields=["period_from_at", "period_to_at"],
+                condition=models.Q(scheduled=True),
+                name="scheduled_report_once_per_period",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.period_from_at:%Y-%m-%d} – {self.period_to_at:%Y-%m-%d} r{self.revision}"
+
+
+class Schedule(models.Model):
+    """When the weekly report is made, in plant time."""
+
+    weekday = models.PositiveSmallIntegerField(
+        _("weekday"), default=0, choices=[(0, _("Monday")), (1, _("Tuesday")), (2, _("Wednesday")), (3, _("Thursday")),
+                                          (4, _("Friday")), (5, _("Saturday")), (6, _("Sunday"))],
+        help_text=_("The day it is made, for the seven days before."),
+    )
+    hour = models.PositiveSmallIntegerField(_("hour"), default=6, help_text=_("0 to 23, plant time."))
+    recipients = models.JSONField(_("recipients"), default=list, blank=True, help_text=_("E-mail addresses."))
+    active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["weekday", "hour"]
+
+    def __str__(self) -> str:
+        return f"{self.get_weekday_display()} {self.hour:02d}:00"

@@ -1,0 +1,158 @@
+"""What stands in the plant (ISA-95: site, area, line, machine) and what it measures."""
+
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Site(models.Model):
+    """A plant at one place, in one time zone."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", help_text=_("Days, shifts and reports follow this zone.")
+    )
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Area(models.Model):
+    """A part of a site, such as a hall."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="areas", verbose_name=_("site"))
+    name = models.CharField(_("name"), max_length=120)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["site", "name"], name="area_once_per_site")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Line(models.Model):
+    """Machines that make one product together; stands in a site, optionally in one of its areas."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="lines", verbose_name=_("site"))
+    area = models.ForeignKey(
+        Area, on_delete=models.SET_NULL, null=True, blank=True, related_name="lines", verbose_name=_("area")
+    )
+    name = models.CharField(_("name"), max_length=120)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["site", "name"], name="line_once_per_site")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Machine(models.Model):
+    """One piece of equipment, known to devices by its key; registers itself when data arrives."""
+
+    key = models.CharField(_("key"), max_length=64, unique=True, help_text=_("How devices name the machine."))
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    machine_type = models.CharField(_("type"), max_length=60, blank=True, help_text=_("Such as mixer, oven or pump."))
+    line = models.ForeignKey(
+        Line, on_delete=models.SET_NULL, null=True, blank=True, related_name="machines", verbose_name=_("line")
+    )
+    silent_after_s = models.PositiveIntegerField(
+        _("silent after (s)"), default=60, help_text=_("Shown as silent when nothing arrives for this long.")
+    )
+    created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+    last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["key"]
+
+    def __str__(self) -> str:
+        return self.name or self.key
+
+
+class MetricKind(models.TextChoices):
+    """What a metric measures; decides default charts and how detection reads it."""
+
+    TEMPERATURE = "temperature", _("Temperature")
+    VIBRATION = "vibration", _("Vibration")
+    CURRENT = "current", _("Current")
+    POWER = "power", _("Power")
+    PRESSURE = "pressure", _("Pressure")
+    FLOW = "flow", _("Flow")
+    SPEED = "speed", _("Speed")
+    LEVEL = "level", _("Level")
+    HUMIDITY = "humidity", _("Humidity")
+    COUNTER = "counter", _("Counter")
+    STATE = "state", _("State")
+    OTHER = "other", _("Other")
+
+
+class Metric(models.Model):
+    """One series of numbers of one machine: its id is the series id in the PostgreSQL store."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="metrics", verbose_name=_("machine"))
+    name = models.CharField(_("name"), max_length=64, help_text=_("As devices send it."))
+    label = models.CharField(_("label"), max_length=120, blank=True, help_text=_("Shown instead of the name."))
+    unit = models.CharField(_("unit"), max_length=20, blank=True)
+    kind = models.CharField(_("kind"), max_length=20, choices=MetricKind, default=MetricKind.OTHER)
+    confidence = models.FloatField(
+        _("confidence"), default=0.0, help_text=_("How sure the inference of unit and kind is, 0 to 1.")
+    )
+    confirmed = models.BooleanField(_("confirmed"), default=False, help_text=_("Unit and kind were checked by a person."))
+    created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+    # Written by the drain with each batch, so that tiles and KPIs never search the store for "last".
+    last_value = models.FloatField(_("last value"), null=True, blank=True, editable=False)
+    last_at = models.DateTimeField(_("last reading"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["machine", "name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["machine", "name"], name="metric_once_per_machine")
+        ]
+
+    def __str__(self) -> str:
+        return self.label or self.name
+
+
+class Reading(models.Model):
+    """The PostgreSQL store's hot table; written by COPY-like batches only, never row by row.
+
+    Identity is (series, time): writing it again changes nothing. No foreign key, because checking it per row would
+    halve the write rate; a machine's deletion removes its series explicitly.
+    """
+
+    pk = models.CompositePrimaryKey("series", "t_ms")
+    series = models.IntegerField()
+    t_ms = models.BigIntegerField()
+    value = models.FloatField()
+
+
+class QuarantinedReading(models.Model):
+    """What was refused, kept so that an admin can see who sends what, and why it did not count."""
+
+    received_at = models.DateTimeField(_("received"), auto_now_add=True, db_index=True)
+    source = models.CharField(_("source"), max_length=80, help_text=_("HTTP or MQTT, and the key's prefix."))
+    machine = models.CharField(_("machine"), max_length=64, blank=True)
+    metric = models.CharField(_("metric"), max_length=64, blank=True)
+    code = models.CharField(_("code"), max_length=40)
+    detail = models.CharField(_("detail"), max_length=300)
+    payload = models.TextField(_("payload"), blank=True, help_text=_("The first 2,000 characters."))
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-received_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.machine} {self.metric}".strip()

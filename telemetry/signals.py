@@ -1,0 +1,8 @@
+"""News that travels up: floors above connect, nobody here imports them."""
+
+from django.dispatch import Signal
+
+# Sent by the drain inside factory_context once a batch is in the store.
+# Arguments: factory (tenants.Factory), machines (dict of key -> (first t_ms, last t_ms) of what was just stored).
+# A receiver only enqueues.
+readings_stored = Signal()

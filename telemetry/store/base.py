@@ -1,0 +1,56 @@
+"""The protocol that every reading store keeps; `tests/contracts/test_reading_store.py` holds each one to it.
+
+All calls happen inside `factory_context`: a store never sees two factories at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from telemetry.models import Machine
+from telemetry.readings import Float64Array, Int64Array, ReadingBatch, Series
+
+
+class StoreUnavailableError(Exception):
+    """The store can't be reached or refused for a reason that may pass; the drain retries with back-off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """One metric downsampled: four columns of equal length, one row per non-empty bucket.
+
+    t_ms: bucket starts, ascending; minimum, maximum, mean: over the bucket's readings; count: readings in it.
+    """
+
+    metric: str
+    t_ms: Int64Array
+    minimum: Float64Array
+    maximum: Float64Array
+    mean: Float64Array
+    count: Int64Array
+
+
+class ReadingStore(Protocol):
+    """Readings of the current factory. Times are epoch milliseconds, windows half-open [from_ms, to_ms)."""
+
+    def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
+        """Store every reading of the batch once; equal (machine, metric, time) overwrites.
+
+        machines: by key, registered with their metrics before. Raises StoreUnavailableError; a retry is safe.
+        """
+
+    def raw(
+        self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, limit: int | None = None
+    ) -> list[Series]:
+        """Readings as stored, oldest first, at most `limit` of each metric (the newest ones, when cut)."""
+
+    def buckets(
+        self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int
+    ) -> list[Buckets]:
+        """Minimum, maximum, mean and count per bucket of `bucket_ms`; bucket starts are multiples of it."""
+
+    def delete_machine(self, machine: Machine) -> None:
+        """Remove every reading of a machine."""
+
+    def delete_before(self, before_ms: int) -> int:
+        """Remove readings older than an instant (retention); the number removed where the server tells it, else 0."""

@@ -1,0 +1,67 @@
+"""Which factories exist. Lives in the public schema alone."""
+
+from zoneinfo import ZoneInfo
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django_tenants.models import DomainMixin, TenantMixin
+
+# A DNS label; hyphens become underscores in the schema's name, so underscores are not allowed here.
+SLUG_PATTERN = r"^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+
+slug_validator = RegexValidator(
+    SLUG_PATTERN, _("Use 1 to 40 small letters, digits and hyphens, beginning with a letter."), code="invalid_slug"
+)
+
+
+class Plan(models.Model):
+    """What a factory may use. Limits are checked where they bite, see `tenants.limits`."""
+
+    slug = models.SlugField(_("short name"), unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    max_machines = models.PositiveIntegerField(_("machines"), default=10)
+    max_metrics_per_machine = models.PositiveIntegerField(_("metrics per machine"), default=100)
+    max_readings_per_s = models.PositiveIntegerField(_("readings per second"), default=5_000)
+    retention_days = models.PositiveIntegerField(_("days of history kept"), default=90)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Factory(TenantMixin):
+    """One customer: a PostgreSQL schema, a topic prefix, a channel-group prefix."""
+
+    slug = models.CharField(_("address"), max_length=40, unique=True, validators=[slug_validator])
+    name = models.CharField(_("name"), max_length=120)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="factories")
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    # Schemas are made by tenants.provisioning (a template replay), never as a side effect of save().
+    auto_create_schema = False
+    auto_drop_schema = False
+
+    class Meta:
+        verbose_name_plural = "factories"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The plant's time zone; sites may override it."""
+        return ZoneInfo(self.time_zone)
+
+
+class Domain(DomainMixin):
+    """A host name that answers for a factory (without port)."""
+
+
+def schema_name_for(slug: str) -> str:
+    """The PostgreSQL schema of a factory's slug.
+
+    >>> schema_name_for("north-mill")
+    'f_north_mill'
+    """
+    return "f_" + slug.replace("-", "_")
