@@ -1,0 +1,19 @@
+// Copies the files that browsers load from node_modules to static/vendor, where Django serves them.
+
+import { copyFile, mkdir } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+const files = [
+  ["uplot/dist/uPlot.esm.js", "uplot/uPlot.esm.js"],
+  ["uplot/dist/uPlot.min.css", "uplot/uPlot.min.css"],
+  ["htmx.org/dist/htmx.min.js", "htmx/htmx.min.js"],
+];
+
+for (const [source, target] of files) {
+  const destination = path.join(root, "static", "vendor", target);
+  await mkdir(path.dirname(destination), { recursive: true });
+  await copyFile(path.join(root, "node_modules", source), destination);
+}
