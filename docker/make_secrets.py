@@ -23,7 +23,9 @@ def keep_or_write(name: str, value: str) -> str:
 def main() -> None:
     email_url = os.environ.get("EMAIL_URL")
     if not email_url and not (FOLDER / "email_url").exists():
-        sys.exit("Set EMAIL_URL to your mail server, such as smtp+tls://user:password@mail.example:587, and run this again.")
+        sys.exit(
+            "Set EMAIL_URL to your mail server, such as smtp+tls://user:password@mail.example:587, and run this again."
+        )
     FOLDER.mkdir(mode=0o711, exist_ok=True)
     keep_or_write("secret_key", secrets.token_urlsafe(60))
     postgres = keep_or_write("postgres_password", secrets.token_urlsafe(32))

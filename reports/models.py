@@ -38,9 +38,7 @@ class Report(models.Model):
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at", "-id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["period_from_at", "period_to_at", "revision"], name="report_revision_once"
-            ),
+            models.UniqueConstraint(fields=["period_from_at", "period_to_at", "revision"], name="report_revision_once"),
             # Two schedulers make one report.
             models.UniqueConstraint(
                 fields=["period_from_at", "period_to_at"],
@@ -57,8 +55,17 @@ class Schedule(models.Model):
     """When the weekly report is made, in plant time."""
 
     weekday = models.PositiveSmallIntegerField(
-        _("weekday"), default=0, choices=[(0, _("Monday")), (1, _("Tuesday")), (2, _("Wednesday")), (3, _("Thursday")),
-                                          (4, _("Friday")), (5, _("Saturday")), (6, _("Sunday"))],
+        _("weekday"),
+        default=0,
+        choices=[
+            (0, _("Monday")),
+            (1, _("Tuesday")),
+            (2, _("Wednesday")),
+            (3, _("Thursday")),
+            (4, _("Friday")),
+            (5, _("Saturday")),
+            (6, _("Sunday")),
+        ],
         help_text=_("The day it is made, for the seven days before."),
     )
     hour = models.PositiveSmallIntegerField(_("hour"), default=6, help_text=_("0 to 23, plant time."))

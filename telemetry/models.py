@@ -111,7 +111,9 @@ class Metric(models.Model):
     confidence = models.FloatField(
         _("confidence"), default=0.0, help_text=_("How sure the inference of unit and kind is, 0 to 1.")
     )
-    confirmed = models.BooleanField(_("confirmed"), default=False, help_text=_("Unit and kind were checked by a person."))
+    confirmed = models.BooleanField(
+        _("confirmed"), default=False, help_text=_("Unit and kind were checked by a person.")
+    )
     created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     # Written by the drain with each batch, so that tiles and KPIs never search the store for "last".
     last_value = models.FloatField(_("last value"), null=True, blank=True, editable=False)

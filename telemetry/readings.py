@@ -60,7 +60,10 @@ class ReadingBatch:
         return _encoder.encode(
             [
                 _WireSeries(
-                    s.machine, s.metric, s.t_ms.astype("<i8", copy=False).tobytes(), s.values.astype("<f8", copy=False).tobytes()
+                    s.machine,
+                    s.metric,
+                    s.t_ms.astype("<i8", copy=False).tobytes(),
+                    s.values.astype("<f8", copy=False).tobytes(),
                 )
                 for s in self.series
             ]

@@ -11,8 +11,8 @@ if _services.exists():
     for _name, _value in json.loads(_services.read_text(encoding="utf-8")).items():
         os.environ.setdefault(_name, _value)
 
-from factorypulse.settings.base import *  # noqa: E402, F403  # the environment must stand first
 from factorypulse import environment  # noqa: E402
+from factorypulse.settings.base import *  # noqa: E402, F403  # the environment must stand first
 
 TRIAL = True
 SECRET_KEY = environment.read("SECRET_KEY", "development-only-" + "0123456789abcdef" * 4)

@@ -1,8 +1,8 @@
 """Production: everything that must be set is required here, and a weak value stops the start."""
 
 from factorypulse import environment
-from factorypulse.settings.base import *  # noqa: F403
 from factorypulse.logs import logging_config
+from factorypulse.settings.base import *  # noqa: F403
 
 SECRET_KEY = environment.require_secret("SECRET_KEY")
 for _name in ("DATABASE_URL", "REDIS_URL", "DOMAIN", "EMAIL_URL"):

@@ -6,4 +6,4 @@ TRIAL = True
 SECRET_KEY = "test-only-" + "0123456789abcdef" * 4
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-MAILBOX_DIR = STATE_DIR / "mailbox"  # noqa: F405
+MAILBOX_DIR = STATE_DIR / "mailbox"
