@@ -30,8 +30,9 @@ WSGI_APPLICATION = "factorypulse.wsgi.application"
 
 # Users, sessions and permissions stand in each factory's schema; the public schema has its own for platform staff.
 _IN_EVERY_SCHEMA = [
-    "unfold",
-    "django.contrib.admin",
+    # Without its default config: the admin's site is ours, see accounts.admin_site.
+    "unfold.apps.BasicAppConfig",
+    "accounts.admin_config.FactoryAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
+    "factorypulse.api_errors.DomainErrorMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -110,6 +112,8 @@ DATABASES = {
         "ATOMIC_REQUESTS": False,
     }
 }
+# The search path is set when the factory changes, not once more before every query.
+TENANT_LIMIT_SET_CALLS = True
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 REDIS_URL = environment.read("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
@@ -157,11 +161,19 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# A signed link names only a row's id, and ids repeat in every factory; a random key stands in one schema alone.
+ACCOUNT_EMAIL_CONFIRMATION_HMAC = False
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 2
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_LOGIN_TIMEOUT = 60 * 60
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "factorypulse.api_errors.csrf_failure"
 
 # --- API ----------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+"""The factory's admin: for its admins and owners, behind the factory's own sign-in."""
+
+from functools import update_wrapper
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.permissions import may_administer
+from tenants.admin_sites import ScriptedAdminSite, View
+
+
+class FactoryAdminSite(ScriptedAdminSite):
+    """Admins and owners configure one factory here; everybody else is refused with a page that says so."""
+
+    site_title = _("FactoryPulse")
+    site_header = _("FactoryPulse")
+    index_title = _("Configure this factory")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may configure the factory."""
+        return may_administer(request.user)
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]
+        """Wrap a view of the admin, so that a person without the right is told, not asked to sign in again."""
+        checked = super().admin_view(view, cacheable)
+
+        def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise PermissionDenied(_("Only admins and owners of this factory may open its admin."))
+            return checked(request, *args, **kwargs)
+
+        return update_wrapper(refusing, view)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+        """Send to the factory's sign-in: one door, with its throttle and second factor."""
+        target = request.GET.get("next") or reverse("admin:index")
+        return redirect_to_login(target, reverse("account_login"))
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+        """Send to the factory's sign-out page."""
+        return redirect_to_login(reverse("admin:index"), reverse("account_logout"))
+
+
+def factory_name(request: HttpRequest) -> str:
+    """The name under the product's in the sidebar."""
+    return str(getattr(request.tenant, "name", ""))  # type: ignore[attr-defined]

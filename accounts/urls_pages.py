@@ -1,0 +1,21 @@
+"""A factory's pages about people: signing in, invitations, people, keys."""
+
+from django.urls import include, path
+
+from accounts import doors, pages
+
+urlpatterns = [
+    path("welcome/<str:token>", doors.signup_handover, name="signup_handover"),
+    path("invitations/<str:token>", doors.invitation_page, name="invitation_accept"),
+    # Before allauth's view of the same name, which says less about a used link.
+    path("accounts/confirm-email/<str:key>/", doors.ConfirmAddressView.as_view(), name="account_confirm_email"),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("people", pages.people, name="people"),
+    path("people/<int:person_id>/role", pages.person_role, name="person_role"),
+    path("people/<int:person_id>/active", pages.person_active, name="person_active"),
+    path("people/invitations/<int:invitation_id>/again", pages.invitation_again, name="invitation_again"),
+    path("people/invitations/<int:invitation_id>/revoke", pages.invitation_take_back, name="invitation_revoke"),
+    path("keys", pages.api_keys, name="api_keys"),
+    path("keys/<int:key_id>/revoke", pages.api_key_end, name="api_key_revoke"),
+]
