@@ -152,6 +152,9 @@ class QuarantinedReading(models.Model):
     code = models.CharField(_("code"), max_length=40)
     detail = models.CharField(_("detail"), max_length=300)
     payload = models.TextField(_("payload"), blank=True, help_text=_("The first 2,000 characters."))
+    count = models.PositiveIntegerField(
+        _("count"), default=1, help_text=_("How many refusals this row stands for: floods are counted, not listed.")
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-received_at", "-id"]
