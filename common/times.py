@@ -1,7 +1,8 @@
 """Instants in the three forms the product speaks: aware datetimes, epoch milliseconds, RFC 3339 text."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 
 def to_ms(instant: datetime) -> int:
@@ -45,3 +46,13 @@ def plant_day(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     start = datetime.combine(day, time.min, zone).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
     return start, end
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The names of every time zone this installation knows; found once, because it walks a directory tree.
+
+    >>> "Europe/Warsaw" in zone_names(), "Mars/Olympus" in zone_names()
+    (True, False)
+    """
+    return frozenset(available_timezones())

@@ -11,3 +11,8 @@ urlpatterns = [
     path("", include("reports.urls_pages")),
     path("", include("accounts.urls_pages")),
 ]
+
+handler400 = "factorypulse.api_errors.bad_request"
+handler403 = "factorypulse.api_errors.forbidden"
+handler404 = "factorypulse.api_errors.not_found"
+handler500 = "factorypulse.api_errors.server_error"

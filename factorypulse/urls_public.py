@@ -12,3 +12,8 @@ urlpatterns = [
 ]
 if settings.TRIAL:
     urlpatterns.append(path("mailbox/", include("factorypulse.dev.urls_mailbox")))
+
+handler400 = "factorypulse.api_errors.bad_request"
+handler403 = "factorypulse.api_errors.forbidden"
+handler404 = "factorypulse.api_errors.not_found"
+handler500 = "factorypulse.api_errors.server_error"

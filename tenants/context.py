@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
-from django_tenants.utils import get_public_schema_name, schema_context, tenant_context
+from django.db import connection
+from django_tenants.utils import get_public_schema_name, schema_context
 
 from common.errors import NotFoundError
 from tenants.models import Factory
@@ -38,6 +40,23 @@ def factories_all() -> list[Factory]:
         )
 
 
+def factory_enter(factory: Factory) -> None:
+    """Bind this thread's connection to one factory's schema alone.
+
+    The public schema is left out of the search path: it has tables of the same names for platform staff, and a
+    factory that is being deleted must find nothing rather than them.
+    """
+    connection.set_tenant(factory, include_public=factory.schema_name == get_public_schema_name())
+
+
+def factory_current() -> Factory | None:
+    """The factory this thread's connection is bound to; None on the public site and outside of any."""
+    tenant: Any = connection.tenant
+    if isinstance(tenant, Factory) and tenant.schema_name != get_public_schema_name():
+        return tenant
+    return None
+
+
 @contextmanager
 def factory_context(factory: Factory | str) -> Iterator[Factory]:
     """Bind the database connection and the log context to one factory for the block, then restore both.
@@ -45,5 +64,10 @@ def factory_context(factory: Factory | str) -> Iterator[Factory]:
     factory: a Factory or its slug. Raises FactoryNotFoundError for an unknown slug.
     """
     entered = factory_get(factory) if isinstance(factory, str) else factory
-    with tenant_context(entered), structlog.contextvars.bound_contextvars(factory=entered.slug):
-        yield entered
+    before, before_public = connection.tenant, connection.include_public_schema
+    factory_enter(entered)
+    try:
+        with structlog.contextvars.bound_contextvars(factory=entered.slug):
+            yield entered
+    finally:
+        connection.set_tenant(before, include_public=before_public)

@@ -1,0 +1,33 @@
+"""Pages of a factory are closed unless they say otherwise."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
+
+from tenants.context import factory_current
+from tenants.requests import is_api_path
+
+# Doors that prove who asks by themselves, or that say nothing about a factory: sign-in and what belongs to it
+# (django-allauth guards its own pages), health, static files, and the API's documentation.
+OPEN_PREFIXES = ("/accounts/", "/health/", "/static/", "/api/schema", "/api/docs", "/api/redoc")
+
+
+class SignInRequiredMiddleware(MiddlewareMixin):
+    """Sends a stranger to sign-in on every page of a factory that is not marked `@public_page`."""
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if factory_current() is None or is_api_path(request.path) or request.path.startswith(OPEN_PREFIXES):
+            return None
+        if getattr(view, "public_page", False) or request.user.is_authenticated:
+            return None
+        response = redirect_to_login(request.get_full_path())
+        if request.headers.get("HX-Request"):
+            # A partial must not be replaced by the sign-in page: send the whole browser there.
+            response = HttpResponse(status=401)
+            response["HX-Redirect"] = redirect_to_login(request.headers.get("HX-Current-URL-Path", "/")).url
+        return response

@@ -1,0 +1,5 @@
+"""Routes of this room; see factorypulse.urls_*."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

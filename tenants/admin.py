@@ -1,0 +1,80 @@
+"""The staff admin on the public host: which factories there are, on which plan. Never a factory's own data."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django_tenants.utils import get_public_schema_name
+from unfold.admin import ModelAdmin, TabularInline
+
+from tenants.admin_sites import ScriptedAdminSite
+from tenants.models import Domain, Factory, Plan
+
+
+class StaffSite(ScriptedAdminSite):
+    """For platform staff alone: people with `is_staff` in the public schema."""
+
+    settings_name = "UNFOLD_STAFF"
+    site_title = _("FactoryPulse staff")
+    site_header = _("FactoryPulse staff")
+    index_title = _("Factories and plans")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """A factory's owner is nobody here, because users of a factory don't exist in the public schema."""
+        on_public_site = getattr(request, "tenant", None) and request.tenant.schema_name == get_public_schema_name()  # type: ignore[attr-defined]
+        return bool(on_public_site and request.user.is_active and getattr(request.user, "is_staff", False))
+
+
+staff_site = StaffSite(name="staff")
+
+
+class DomainInline(TabularInline):
+    """The host names of a factory; made with it, so shown and not changed."""
+
+    model = Domain
+    extra = 0
+    can_delete = False
+    readonly_fields: ClassVar[list[str]] = ["domain", "is_primary"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class FactoryAdmin(ModelAdmin):
+    """Factories are made by sign-up or `create_factory` and deleted by `delete_factory`, never here."""
+
+    list_display: ClassVar[list[str]] = ["name", "slug", "plan", "time_zone", "created_at"]
+    list_filter: ClassVar[list[str]] = ["plan"]
+    search_fields: ClassVar[list[str]] = ["name", "slug"]
+    readonly_fields: ClassVar[list[str]] = ["slug", "schema_name", "created_at"]
+    inlines: ClassVar[list[Any]] = [DomainInline]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).exclude(schema_name=get_public_schema_name()).select_related("plan")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class PlanAdmin(ModelAdmin):
+    """What each plan allows."""
+
+    list_display: ClassVar[list[str]] = [
+        "name", "max_machines", "max_metrics_per_machine", "max_readings_per_s", "retention_days",
+    ]  # fmt: skip
+
+
+class StaffUserAdmin(ModelAdmin):
+    """Platform staff. Passwords are set with `manage.py changepassword`."""
+
+    list_display: ClassVar[list[str]] = ["email", "is_staff", "is_superuser", "is_active", "last_login"]
+    fields: ClassVar[list[str]] = ["email", "first_name", "last_name", "is_staff", "is_superuser", "is_active"]
+
+
+staff_site.register(Factory, FactoryAdmin)
+staff_site.register(Plan, PlanAdmin)
+staff_site.register(get_user_model(), StaffUserAdmin)

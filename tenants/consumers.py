@@ -1,0 +1,134 @@
+"""Sockets inside a factory: who asks is settled before the first message, and every query runs in its schema."""
+
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+import structlog
+from asgiref.sync import async_to_sync
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user as session_user
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from tenants.context import factory_context
+from tenants.hosts import factory_of_host, factory_of_slug, is_public_host
+from tenants.models import Factory
+from tenants.tickets import ticket_read
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+NOT_SIGNED_IN = 4401
+NOT_PERMITTED = 4403
+
+
+def sockets_group(slug: str) -> str:
+    """The channel group that every socket of a factory is in."""
+    return f"sockets.{slug}"
+
+
+def sockets_close(slug: str, *, user_id: int | None = None) -> None:
+    """Close the factory's open sockets, or one person's there, because it or they may no longer look."""
+    layer = get_channel_layer()
+    async_to_sync(layer.group_send)(sockets_group(slug), {"type": "sockets.close", "user_id": user_id})
+
+
+class FactoryConsumer(AsyncJsonWebsocketConsumer):
+    """Base of every socket: `self.factory` and `self.user` are set before `opened()` runs.
+
+    The factory comes from the Host; the person from that factory's session cookie, or from `?ticket=`, which on the
+    public host also names the factory. A stranger's socket is closed with 4401. Subclasses override `opened`,
+    `receive_json` and `closed`, and reach the database by `run_in_factory` alone.
+    """
+
+    factory: Factory
+    user: Any
+
+    async def connect(self) -> None:
+        """Settle who asks. Accepts first, because a close code reaches the browser only on an open socket."""
+        self.groups_joined = False
+        found = await database_sync_to_async(self._identify, thread_sensitive=False)()
+        await self.accept()
+        if found is None:
+            await self.close(code=NOT_SIGNED_IN)
+            return
+        self.factory, self.user = found
+        await self.channel_layer.group_add(sockets_group(self.factory.slug), self.channel_name)
+        self.groups_joined = True
+        with structlog.contextvars.bound_contextvars(factory=self.factory.slug):
+            await self.opened()
+
+    async def disconnect(self, code: int) -> None:
+        if not getattr(self, "groups_joined", False):
+            return
+        await self.closed(code)
+        await self.channel_layer.group_discard(sockets_group(self.factory.slug), self.channel_name)
+
+    async def opened(self) -> None:
+        """The socket is open and its person known."""
+
+    async def closed(self, code: int) -> None:
+        """The socket is gone; called only after `opened`."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        if getattr(self, "groups_joined", False):
+            await super().receive(text_data=text_data, bytes_data=bytes_data, **kwargs)
+
+    async def run_in_factory(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a function that touches the database in a thread, inside this socket's factory."""
+        result: T = await database_sync_to_async(self._in_factory, thread_sensitive=False)(work, args, kwargs)
+        return result
+
+    async def sockets_close(self, event: dict[str, Any]) -> None:
+        """Somebody took away the right to look: see `sockets_close` above."""
+        if event["user_id"] in {None, self.user.pk}:
+            await self.close(code=NOT_PERMITTED)
+
+    def _in_factory(self, work: Callable[..., T], args: Any, kwargs: Any) -> T:
+        with factory_context(self.factory):
+            return work(*args, **kwargs)
+
+    def _identify(self) -> tuple[Factory, Any] | None:
+        host = _header(self.scope, b"host").partition(":")[0]
+        ticket = ticket_read(parse_qs(self.scope["query_string"].decode("latin-1")).get("ticket", [""])[0])
+        named = factory_of_slug(ticket[0]) if ticket else None
+        factory = named if is_public_host(host) else factory_of_host(host)
+        if factory is None:
+            return None
+        with factory_context(factory):
+            user = _user_of_ticket(ticket, factory) if ticket else _user_of_cookie(_header(self.scope, b"cookie"))
+        return (factory, user) if user is not None else None
+
+
+def _user_of_ticket(ticket: tuple[str, int, str], factory: Factory) -> Any:
+    slug, user_id, proof = ticket
+    if slug != factory.slug:
+        return None
+    user = get_user_model().objects.filter(pk=user_id, is_active=True).first()
+    return user if user is not None and user.get_session_auth_hash()[: len(proof)] == proof and proof else None
+
+
+def _user_of_cookie(header: str) -> Any:
+    """The person of a session cookie, checked as `AuthenticationMiddleware` checks it (backend, password hash)."""
+    try:
+        cookie = SimpleCookie(header).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return None
+    if cookie is None:
+        return None
+    request = HttpRequest()
+    request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(cookie.value)
+    if SESSION_KEY not in request.session:
+        return None
+    user = session_user(request)
+    return user if user.is_authenticated and user.is_active else None
+
+
+def _header(scope: dict[str, Any], name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -1,0 +1,94 @@
+"""Which factory a request is for: by its host, or on the public host by the key or token it carries."""
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import set_urlconf
+from django.utils.translation import gettext as _
+
+from common.problems import CONTENT_TYPE, problem
+from tenants.context import factory_enter
+from tenants.hosts import factory_of_host, factory_of_slug, is_public_host, public_tenant
+from tenants.models import Factory
+from tenants.requests import is_api_path, named_factory
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class FactoryMiddleware:
+    """Sets `request.tenant`, the URLconf, the connection's schema and the log context; adds X-Request-ID.
+
+    An unknown host is a plain 404. On the public host, API requests run in the factory that their key or token names,
+    and are refused when it names none: no API view ever runs in the public schema.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.request_id = _request_id(request)  # type: ignore[attr-defined]
+        structlog.contextvars.unbind_contextvars("factory")
+        response = self._answer(request)
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        _enter(request, public_tenant(), settings.PUBLIC_SCHEMA_URLCONF)
+        try:
+            host = request.get_host().partition(":")[0]
+        except DisallowedHost:
+            return _not_found(request)
+        if not is_public_host(host):
+            factory = factory_of_host(host)
+            if factory is None:
+                return _not_found(request)
+        elif is_api_path(request.path):
+            slug = named_factory(request)
+            factory = factory_of_slug(slug) if slug else None
+            if factory is None:
+                return _unnamed(request)
+        else:
+            return self.get_response(request)
+        structlog.contextvars.bind_contextvars(factory=factory.slug)
+        _enter(request, factory, settings.ROOT_URLCONF)
+        return self.get_response(request)
+
+
+def _enter(request: HttpRequest, tenant: Factory, urlconf: str) -> None:
+    request.tenant = tenant  # type: ignore[attr-defined]
+    request.urlconf = urlconf  # type: ignore[attr-defined]
+    set_urlconf(urlconf)
+    factory_enter(tenant)
+
+
+def _request_id(request: HttpRequest) -> str:
+    """The id that the log context already has; a caller's own is kept only while it is harmless."""
+    known = str(structlog.contextvars.get_contextvars().get("request_id", ""))
+    request_id = known if _REQUEST_ID.fullmatch(known) else uuid4().hex
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id
+
+
+def _not_found(request: HttpRequest) -> HttpResponse:
+    detail = _("There is nothing at this address.")
+    if is_api_path(request.path):
+        return _problem(request, status=404, code="not_found", detail=detail)
+    return HttpResponse(f"404. {detail}\n", status=404, content_type="text/plain; charset=utf-8")
+
+
+def _unnamed(request: HttpRequest) -> HttpResponse:
+    if named_factory(request):
+        return _problem(request, status=401, code="key_invalid", detail=_("This key or token is not valid."))
+    detail = _("Use your factory's own address here, or a key or token, which names its factory.")
+    return _problem(request, status=401, code="not_authenticated", detail=detail)
+
+
+def _problem(request: HttpRequest, *, status: int, code: str, detail: str) -> HttpResponse:
+    request_id: str = request.request_id  # type: ignore[attr-defined]
+    document = problem(status=status, code=code, detail=detail, request_id=request_id)
+    return JsonResponse(document, status=status, content_type=CONTENT_TYPE)
