@@ -1,0 +1,14 @@
+// @ts-check
+// Mounts static/js/modules/<name>.js on every [data-module="name"], again after each HTMX swap, and cleans up what is swapped out.
+
+import { createMounter } from "./mounting.js";
+
+const mounter = createMounter((name) => import(`./modules/${name}.js`));
+
+mounter.mountAll(document.body);
+document.body.addEventListener("htmx:load", (event) => {
+  if (event.target instanceof Element) mounter.mountAll(event.target);
+});
+document.body.addEventListener("htmx:beforeCleanupElement", (event) => {
+  if (event.target instanceof Element) mounter.unmount(event.target);
+});
