@@ -1,0 +1,23 @@
+"""Where readings are kept: one protocol, two real stores, chosen by the setting READING_STORE."""
+
+from functools import cache
+
+from django.conf import settings
+
+from telemetry.store.base import ReadingStore
+
+
+def reading_store() -> ReadingStore:
+    """The store that settings.READING_STORE names; call it inside `factory_context`."""
+    return _store(settings.READING_STORE)
+
+
+@cache
+def _store(name: str) -> ReadingStore:
+    if name == "influxdb":
+        from telemetry.store.influx import InfluxReadingStore
+
+        return InfluxReadingStore.from_settings()
+    from telemetry.store.postgres import PostgresReadingStore
+
+    return PostgresReadingStore()

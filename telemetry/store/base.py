@@ -31,7 +31,10 @@ class Buckets:
 
 
 class ReadingStore(Protocol):
-    """Readings of the current factory. Times are epoch milliseconds, windows half-open [from_ms, to_ms)."""
+    """Readings of the current factory. Times are epoch milliseconds, windows half-open [from_ms, to_ms).
+
+    A reading answers one part per metric asked for, in the order asked, empty where there is nothing.
+    """
 
     def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
         """Store every reading of the batch once; equal (machine, metric, time) overwrites.
@@ -54,3 +57,6 @@ class ReadingStore(Protocol):
 
     def delete_before(self, before_ms: int) -> int:
         """Remove readings older than an instant (retention); the number removed where the server tells it, else 0."""
+
+    def delete_all(self) -> None:
+        """Remove everything the current factory has stored: its address may be given to somebody else afterwards."""
