@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_base import FactoryModelAdmin
 from accounts.permissions import may_administer
 from tenants.admin_sites import ScriptedAdminSite, View
 
@@ -19,6 +20,14 @@ class FactoryAdminSite(ScriptedAdminSite):
     site_title = _("FactoryPulse")
     site_header = _("FactoryPulse")
     index_title = _("Configure this factory")
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Take our own pages alone.
+
+        Libraries register theirs by themselves, and a page on sign-in tokens or groups would go around our rules.
+        """
+        if admin_class is not None and issubclass(admin_class, FactoryModelAdmin):
+            super().register(model_or_iterable, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether this person may configure the factory."""

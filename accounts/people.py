@@ -56,14 +56,25 @@ def person_get(person_id: int) -> User:
     return person
 
 
+def role_change_check(*, actor: User, person: User, role: str) -> None:
+    """Refuse a change of role; inside a transaction. Raises LastOwnerError, RoleTooHighError."""
+    role_check(actor, person.role, role)
+    if role != Role.OWNER:
+        _owner_stays(person)
+
+
+def person_deactivate_check(*, actor: User, person: User) -> None:
+    """Refuse to shut somebody out; inside a transaction. Raises LastOwnerError, RoleTooHighError."""
+    role_check(actor, person.role)
+    _owner_stays(person)
+
+
 @transaction.atomic
 def role_change(*, actor: User, person: User, role: str) -> User:
     """Give a person another role. Raises LastOwnerError, RoleTooHighError."""
-    role_check(actor, person.role, role)
     if person.role == role:
         return person
-    if role != Role.OWNER:
-        _owner_stays(person)
+    role_change_check(actor=actor, person=person, role=role)
     previous, person.role = person.role, role
     person.save(update_fields=["role"])
     audit_record(actor=actor, action="person.role_changed", target=person.email, previous=previous, role=role)
@@ -73,8 +84,7 @@ def role_change(*, actor: User, person: User, role: str) -> User:
 @transaction.atomic
 def person_deactivate(*, actor: User, person: User) -> User:
     """Shut a person out at once; what they did stays. Raises LastOwnerError, RoleTooHighError."""
-    role_check(actor, person.role)
-    _owner_stays(person)
+    person_deactivate_check(actor=actor, person=person)
     person.is_active = False
     person.save(update_fields=["is_active"])
     audit_record(actor=actor, action="person.deactivated", target=person.email)
