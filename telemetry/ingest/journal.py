@@ -1,0 +1,305 @@
+"""The promise: what `append` has resolved is on this node's disk. A drain takes it from here to the store.
+
+Several processes append to one file. Within a process one writer thread commits everything that waits in one
+transaction (group commit), appends and deletions alike, so that its own deletions never make its appends wait.
+"""
+
+import atexit
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from common import clock
+from telemetry.ingest import journal_file
+from telemetry.ingest.journal_file import Entry, JournalBusyError, JournalError, JournalFullError, immediate
+
+__all__ = [
+    "READINGS",
+    "REFUSALS",
+    "Entry",
+    "Journal",
+    "JournalBusyError",
+    "JournalError",
+    "JournalFullError",
+    "process_journal",
+]
+
+READINGS = 0
+REFUSALS = 1
+
+DEFAULT_MAX_BYTES = 4 * 1024**3
+DEFAULT_RESERVE_BYTES = 64 * 1024**2  # the drain needs room to delete, else a full disk could never empty itself
+_WAITING_BYTES = 64 * 1024**2
+_GROUP = 2_000
+_WAL_RESTART_BYTES = 64 * 1024**2
+
+_log = structlog.get_logger(__name__)
+_COLUMNS = "id, factory, kind, readings, at_ms, crc, body"
+_INSERT = "INSERT INTO entry (factory, kind, readings, at_ms, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
+_FACTORIES = """
+WITH RECURSIVE hop (factory) AS (
+    SELECT min(factory) FROM entry UNION ALL
+    SELECT (SELECT min(e.factory) FROM entry AS e WHERE e.factory > hop.factory) FROM hop WHERE hop.factory IS NOT NULL
+) SELECT factory FROM hop WHERE factory IS NOT NULL
+"""
+
+
+@dataclass(slots=True)
+class _Append:
+    row: tuple[str, int, int, int, int, bytes]
+    future: "Future[int]" = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Change:
+    statements: list[tuple[str, tuple[object, ...]]]
+    future: "Future[int]" = field(default_factory=Future)
+
+
+_Work = _Append | _Change
+
+
+class Journal:
+    """The node's journal in a directory; safe from any thread.
+
+    max_bytes bounds the file; reserve_bytes is disk space that appends leave free.
+    """
+
+    def __init__(
+        self, directory: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, reserve_bytes: int = DEFAULT_RESERVE_BYTES
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._reserve_bytes = reserve_bytes
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._waiting_bytes = 0
+        self._waiting_lock = threading.Lock()
+        self._closed = False
+        self._readers = threading.local()
+        self._on_commit: list[Callable[[], None]] = []
+        journal_file.prepare(self._reader())
+        self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, factory: str, body: bytes, readings: int, *, kind: int = READINGS) -> "Future[int]":
+        """Queue a row; the future gives its id once it is on disk, or the JournalError that kept it from there.
+
+        Raises JournalBusyError at once when too much waits already.
+        """
+        work = _Append((factory, kind, readings, clock.now_ms(), journal_file.checksum(factory, kind, body), body))
+        with self._waiting_lock:
+            if self._closed:
+                raise JournalBusyError("This process is stopping; send it again.")
+            if self._waiting_bytes > _WAITING_BYTES:
+                raise JournalBusyError("The disk is slower than what arrives; send it again later.")
+            self._waiting_bytes += len(body)
+            self._work.put(work)
+        return work.future
+
+    def delete_through(self, factory: str, last_id: int) -> "Future[int]":
+        """Forget a factory's rows up to one that was read; call it once the store has them."""
+        return self._change([("DELETE FROM entry WHERE factory = ? AND id <= ?", (factory, last_id))])
+
+    def delete(self, ids: Iterable[int]) -> "Future[int]":
+        """Forget single rows."""
+        return self._change([("DELETE FROM entry WHERE id = ?", (row_id,)) for row_id in ids])
+
+    def bury(self, ids: Iterable[int], *, reason: str) -> "Future[int]":
+        """Move rows that can never be stored among the dead letters, in one transaction."""
+        statements: list[tuple[str, tuple[object, ...]]] = []
+        for row_id in ids:
+            copy = f"INSERT OR IGNORE INTO dead_letter SELECT {_COLUMNS}, ? FROM entry WHERE id = ?"  # noqa: S608
+            statements += [(copy, (reason, row_id)), ("DELETE FROM entry WHERE id = ?", (row_id,))]
+        return self._change(statements)
+
+    def read_after(self, last_id: int, *, max_bytes: int) -> list[Entry]:
+        """Rows of every factory in the order of their commits, about max_bytes of them."""
+        return self._read(f"SELECT {_COLUMNS} FROM entry WHERE id > ? ORDER BY id", (last_id,), max_bytes)  # noqa: S608
+
+    def read_factory(self, factory: str, *, max_bytes: int) -> list[Entry]:
+        """The oldest rows of one factory, about max_bytes of them."""
+        query = f"SELECT {_COLUMNS} FROM entry WHERE factory = ? ORDER BY id"  # noqa: S608
+        return self._read(query, (factory,), max_bytes)
+
+    def factories(self) -> list[str]:
+        """Which factories have rows here."""
+        with journal_file.translated():
+            return [row[0] for row in self._reader().execute(_FACTORIES)]
+
+    def last_id(self) -> int:
+        """The id of the newest row ever appended."""
+        with journal_file.translated():
+            row = self._reader().execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
+        return int(row[0]) if row else 0
+
+    def version(self) -> int:
+        """A number that changes when any process has committed; cheap enough to poll."""
+        with journal_file.translated():
+            return int(self._reader().execute("PRAGMA data_version").fetchone()[0])
+
+    def dead_letters(self) -> list[tuple[int, str, str]]:
+        """Id, factory and reason of each buried row."""
+        with journal_file.translated():
+            return list(self._reader().execute("SELECT id, factory, reason FROM dead_letter ORDER BY id"))
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call this after each commit of this process, from the writer's thread; it must return at once."""
+        self._on_commit.append(callback)
+
+    def checkpoint(self) -> None:
+        """Move what is on disk from the log into the file without making anybody wait; the drain does it now and then."""
+        with journal_file.translated():
+            self._reader().execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Commit what waits, then stop."""
+        with self._waiting_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._work.put(None)
+        self._thread.join()
+
+    # --- reading ---
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = journal_file.connect(self._directory, max_bytes=self._max_bytes)
+            self._readers.connection = connection
+        return connection
+
+    def _read(self, query: str, arguments: tuple[object, ...], max_bytes: int) -> list[Entry]:
+        entries, size = [], 0
+        with journal_file.translated():
+            cursor = self._reader().execute(query, arguments)
+            for row in cursor:
+                entries.append(journal_file.entry_of(row))
+                size += len(row[-1]) + 100
+                if size >= max_bytes:
+                    break
+            cursor.close()  # an open cursor would hold the log from being reset
+        return entries
+
+    # --- the writer thread ---
+
+    def _change(self, statements: list[tuple[str, tuple[object, ...]]]) -> "Future[int]":
+        work = _Change(statements)
+        self._work.put(work)
+        return work.future
+
+    def _write_forever(self) -> None:
+        connection: sqlite3.Connection | None = None
+        stopping = False
+        while not stopping:
+            group, stopping = self._next_group()
+            try:
+                connection = connection or journal_file.connect(self._directory, max_bytes=self._max_bytes)
+                self._commit(connection, group)
+            except (sqlite3.Error, OSError, JournalError) as error:
+                connection = self._failed(connection, group, error)
+            self._forget_waiting(group)
+        if connection is not None:
+            connection.close()
+
+    def _next_group(self) -> tuple[list[_Work], bool]:
+        group: list[_Work] = []
+        work = self._work.get()
+        while work is not None:
+            group.append(work)
+            if len(group) == _GROUP or self._work.empty():
+                return group, False
+            work = self._work.get()
+        return group, True
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Work]) -> None:
+        appends = [work for work in group if isinstance(work, _Append)]
+        changes = [work for work in group if isinstance(work, _Change)]
+        if appends:
+            self._check_room(appends)
+        appends = [work for work in appends if not work.future.done()]
+        last_id = 0
+        with immediate(connection):
+            # Deletions first: they make room.
+            for change in changes:
+                for statement, arguments in change.statements:
+                    connection.execute(statement, arguments)
+            if appends:
+                connection.executemany(_INSERT, [work.row for work in appends])
+                last_id = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+        first_id = last_id - len(appends) + 1
+        for at, work in enumerate(appends):
+            work.future.set_result(first_id + at)
+        for change in changes:
+            change.future.set_result(0)
+        self._after_commit(connection)
+
+    def _check_room(self, appends: list[_Append]) -> None:
+        stat = os.statvfs(self._directory)
+        if stat.f_bavail * stat.f_frsize < self._reserve_bytes:
+            for work in appends:
+                work.future.set_exception(
+                    JournalFullError("The disk is full; nothing was accepted. Send it again later.")
+                )
+
+    def _after_commit(self, connection: sqlite3.Connection) -> None:
+        for callback in self._on_commit:
+            callback()
+        wal = self._directory / f"{journal_file.FILE_NAME}-wal"
+        if wal.stat().st_size > _WAL_RESTART_BYTES:
+            # The drain's passive checkpoints can't reset the log while somebody always writes; this can.
+            connection.execute("PRAGMA wal_checkpoint(RESTART)")
+
+    def _failed(
+        self, connection: sqlite3.Connection | None, group: list[_Work], error: BaseException
+    ) -> sqlite3.Connection | None:
+        translated = journal_file.journal_error(error)
+        _log.error("journal_write_failed", code=translated.code, error=str(error), rows=len(group))
+        alone = len(group) > 1 and isinstance(translated, JournalFullError)
+        if connection is not None and not alone and not isinstance(translated, JournalFullError | JournalBusyError):
+            # After a failed sync nobody knows what the cache holds: begin again from what the file says.
+            connection.close()
+            connection = None
+        changes = [work for work in group if isinstance(work, _Change)]
+        if alone and connection is not None and changes:
+            # Deletions need no room of their own: without them a full journal would stay full.
+            self._commit_changes_alone(connection, changes)
+        for work in group:
+            if not work.future.done():
+                work.future.set_exception(translated)
+        return connection
+
+    def _commit_changes_alone(self, connection: sqlite3.Connection, changes: list[_Change]) -> None:
+        try:
+            self._commit(connection, list(changes))
+        except (sqlite3.Error, OSError) as error:
+            _log.error("journal_delete_failed", error=str(error))
+
+    def _forget_waiting(self, group: list[_Work]) -> None:
+        size = sum(len(work.row[-1]) for work in group if isinstance(work, _Append))
+        with self._waiting_lock:
+            self._waiting_bytes -= size
+
+
+_process_lock = threading.Lock()
+_process_journals: dict[int, Journal] = {}
+
+
+def process_journal() -> Journal:
+    """This process's journal in settings.JOURNAL_DIR; made at first use, after any fork."""
+    from django.conf import settings
+
+    with _process_lock:
+        journal = _process_journals.get(os.getpid())
+        if journal is None:
+            journal = _process_journals[os.getpid()] = Journal(Path(settings.JOURNAL_DIR))
+            atexit.register(journal.close)
+        return journal

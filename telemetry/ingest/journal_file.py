@@ -1,0 +1,152 @@
+"""The journal's file: one SQLite database in WAL mode that several processes append to. Pure: no framework.
+
+Only this module knows SQLite. `synchronous=FULL` syncs the write-ahead log at each commit, which is what an
+acknowledgement promises; SQLite's own frame checksums cut a torn tail, and each row carries one more of its own.
+"""
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from common.errors import DomainError
+
+FILE_NAME = "journal.sqlite3"
+BUSY_FOR_S = 10.0
+_PAGE_BYTES = 4096
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    factory TEXT NOT NULL, kind INTEGER NOT NULL, readings INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    crc INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS entry_by_factory ON entry (factory, id);
+CREATE TABLE IF NOT EXISTS dead_letter (
+    id INTEGER PRIMARY KEY, factory TEXT NOT NULL, kind INTEGER NOT NULL, readings INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL, reason TEXT NOT NULL
+);
+"""
+
+
+class JournalError(DomainError):
+    """The journal could not take or give; nothing of this call was acknowledged."""
+
+    code: ClassVar[str] = "journal_failed"
+    status: ClassVar[int] = 503
+
+
+class JournalFullError(JournalError):
+    """No room: the disk, or the journal's own bound, is full."""
+
+    code = "insufficient_storage"
+    status = 507
+
+
+class JournalBusyError(JournalError):
+    """More is waiting for the disk than memory should hold, or another process holds the file."""
+
+    code = "journal_busy"
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One row. intact: whether its bytes are those that were appended."""
+
+    id: int
+    factory: str
+    kind: int
+    readings: int
+    at_ms: int
+    body: bytes
+    intact: bool
+
+
+def checksum(factory: str, kind: int, body: bytes) -> int:
+    """What a row keeps to prove itself."""
+    return zlib.crc32(body, zlib.crc32(f"{factory}/{kind}/".encode()))
+
+
+def entry_of(row: tuple[int, str, int, int, int, int, bytes]) -> Entry:
+    """An Entry from the columns id, factory, kind, readings, at_ms, crc, body."""
+    row_id, factory, kind, readings, at_ms, crc, body = row
+    return Entry(row_id, factory, kind, readings, at_ms, body, crc == checksum(factory, kind, body))
+
+
+def connect(directory: Path, *, max_bytes: int) -> sqlite3.Connection:
+    """A connection in autocommit, usable from the thread that made it. Raises JournalError."""
+    with translated():
+        # Our own wait (see `immediate`): SQLite's naps of up to 100 ms would show in every acknowledgement.
+        connection = sqlite3.connect(directory / FILE_NAME, isolation_level=None, timeout=BUSY_FOR_S)
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=0",
+            f"max_page_count={max_bytes // _PAGE_BYTES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables where they are missing; harmless when several processes do it at once."""
+    with translated(), immediate(connection):
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            connection.execute(statement)
+
+
+@contextmanager
+def immediate(connection: sqlite3.Connection) -> Iterator[None]:
+    """One write transaction, on disk when the block has ended."""
+    _begin(connection)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    deadline, nap = time.monotonic() + BUSY_FOR_S, 0.0002
+    connection.execute("PRAGMA busy_timeout=0")
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(nap)
+            nap = min(nap * 2, 0.005)
+        else:
+            return
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """SQLite's errors as the journal's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise journal_error(error) from error
+
+
+def journal_error(error: BaseException) -> JournalError:
+    """The journal's error for whatever stopped a transaction."""
+    if isinstance(error, JournalError):
+        return error
+    code = primary_code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return JournalFullError("The disk is full; nothing was accepted. Send it again later.")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return JournalBusyError("The journal is held by another process; send it again.")
+    return JournalError(f"The journal can't be written: {error}")
+
+
+def primary_code(error: BaseException) -> int:
+    """SQLite's primary result code, 0 where there is none."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF

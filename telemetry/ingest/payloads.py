@@ -1,0 +1,137 @@
+"""Wire to batch: the four JSON shapes of an ingest body, told apart by shape. Pure.
+
+Well-formed bodies take the typed road: one msgspec decode, columns straight to numpy. Everything else takes the patient
+road, which looks at each value so that one bad value is refused alone and the rest of the body counts.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from telemetry.ingest.columns import Columns, ParsedPayload
+from telemetry.ingest.patient import decode_patiently, take_patiently
+from telemetry.ingest.refusals import (
+    MalformedJsonError,
+    Rejection,
+    TooDeepError,
+    TooLargeError,
+    TooManyReadingsError,
+    UnknownShapeError,
+)
+from telemetry.ingest.timestamps import TimestampError, timestamp_ms
+
+MAX_BYTES = 1024 * 1024
+MAX_READINGS = 10_000
+
+
+class _Item(msgspec.Struct, gc=False):
+    machine: str = ""
+    equipment_id: str = ""
+    timestamp: int | float | str | None = None
+    timestamps: list[int] | None = None
+    metrics: dict[str, float | list[float]] | None = None
+
+
+class _Body(_Item, gc=False):
+    readings: list[_Item] | None = None
+
+
+_typed = msgspec.json.Decoder(_Body | list[_Item])
+
+
+def parse(body: bytes, *, received_ms: int, machine: str | None = None) -> ParsedPayload:
+    """Columns of one body and what was refused in it; machine is meant where the body names none.
+
+    Raises PayloadError (malformed_json, too_deep, unknown_shape, too_large, too_many_readings).
+
+    >>> parsed = parse(b'{"machine": "M01", "metrics": {"vibration": 2.1, "state": true}}', received_ms=1000)
+    >>> [(s.metric, s.t_ms.tolist(), s.values.tolist()) for s in parsed.batch], parsed.rejected[0].code
+    ([('vibration', [1000], [2.1])], 'not_a_number')
+    """
+    columns = Columns()
+    parse_into(columns, body, received_ms=received_ms, machine=machine)
+    return columns.finish()
+
+
+def parse_into(columns: Columns, body: bytes, *, received_ms: int, machine: str | None = None) -> None:
+    """Add one body to columns that may hold others; when this raises PayloadError, nothing was added."""
+    if len(body) > MAX_BYTES:
+        raise TooLargeError(f"One body may have {MAX_BYTES:,} bytes.")
+    items = _typed_items(body)
+    if items is not None:
+        _check_count(sum(map(_count, items)))
+        for index, item in enumerate(items):
+            _take(columns, item, index=index, received_ms=received_ms, machine=machine or "")
+        return
+    try:
+        document = decode_patiently(body)
+    except RecursionError as error:
+        raise TooDeepError("The JSON is nested too deeply.") from error
+    except ValueError as error:
+        raise MalformedJsonError(f"This is not JSON in UTF-8: {error}"[:300]) from error
+    take_patiently(columns, document, received_ms=received_ms, machine=machine or "", check_count=_check_count)
+
+
+def _typed_items(body: bytes) -> Sequence[_Item] | None:
+    """The body's items, or None where the typed road ends: an untyped value, a flat reading, a number too large."""
+    try:
+        decoded = _typed.decode(body)
+    except RecursionError as error:
+        raise TooDeepError("The JSON is nested too deeply.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if isinstance(decoded, _Body):
+        if decoded.readings is None:
+            return [decoded] if decoded.metrics else None
+        for item in decoded.readings:
+            item.machine = item.machine or item.equipment_id or decoded.machine or decoded.equipment_id
+        decoded = decoded.readings
+    return decoded if decoded and all(item.metrics for item in decoded) else None
+
+
+def _count(item: _Item) -> int:
+    return sum(len(value) if isinstance(value, list) else 1 for value in (item.metrics or {}).values())
+
+
+def _check_count(readings: int) -> None:
+    if readings > MAX_READINGS:
+        raise TooManyReadingsError(f"One body may have {MAX_READINGS:,} readings; this has {readings:,}.")
+    if readings == 0:
+        raise UnknownShapeError("There is no reading in this body; /api/docs shows the four shapes.")
+
+
+def _take(columns: Columns, item: _Item, *, index: int, received_ms: int, machine: str) -> None:
+    name = item.machine or item.equipment_id or machine
+    metrics: dict[str, Any] = item.metrics or {}
+    if not name:
+        columns.refuse(Rejection(index, "", "machine_missing", "name the machine: “machine” or “equipment_id”"))
+        return
+    if item.timestamps is not None:
+        _take_block(columns, name, item.timestamps, metrics)
+        return
+    try:
+        t_ms = timestamp_ms(item.timestamp, default_ms=received_ms)
+    except TimestampError as error:
+        columns.refuse(Rejection(index, "", "timestamp_invalid", str(error), name))
+        return
+    for metric, value in metrics.items():
+        if isinstance(value, list):
+            columns.refuse(Rejection(index, metric, "not_a_number", "a list needs “timestamps” beside it", name))
+        else:
+            columns.point(name, metric, t_ms, value, index=index)
+
+
+def _take_block(columns: Columns, machine: str, timestamps: list[int], metrics: dict[str, Any]) -> None:
+    try:
+        t_ms = np.array(timestamps, np.int64)
+    except OverflowError:
+        columns.refuse(Rejection(0, "", "timestamp_invalid", "a timestamp is beyond every clock", machine))
+        return
+    for metric, values in metrics.items():
+        if not isinstance(values, list) or len(values) != len(timestamps):
+            detail = f"a column needs as many values as there are timestamps, {len(timestamps)}"
+            columns.refuse(Rejection(0, metric, "length_mismatch", detail, machine))
+        else:
+            columns.block(machine, metric, t_ms, np.array(values, np.float64))
