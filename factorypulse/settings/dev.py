@@ -18,3 +18,6 @@ TRIAL = True
 SECRET_KEY = environment.read("SECRET_KEY", "development-only-" + "0123456789abcdef" * 4)
 MAILBOX_DIR = _state_dir / "mailbox"
 EMAIL_BACKEND = "factorypulse.dev.mailbox.MailboxBackend"
+# Static files come from where they lie: there is no collectstatic in the trial.
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True

@@ -7,3 +7,5 @@ SECRET_KEY = "test-only-" + "0123456789abcdef" * 4
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MAILBOX_DIR = STATE_DIR / "mailbox"
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
