@@ -63,12 +63,21 @@ def people(request: HttpRequest) -> HttpResponse:
             return redirect("people")
     context = {
         "form": form,
-        "people": User.objects.order_by("-is_active", "email"),
+        "people": _people_for(request.user),
         "invitations": invitations_pending(),
         "roles": roles_grantable(request.user),
         "now": clock.now(),
     }
     return render(request, "accounts/people.html", context, status=422 if form.errors else 200)
+
+
+def _people_for(viewer: User) -> list[User]:
+    """Everybody, marked with whether the viewer may change them."""
+    grantable = {role.value for role in roles_grantable(viewer)}
+    people = list(User.objects.order_by("-is_active", "email"))
+    for person in people:
+        person.manageable = person.role in grantable  # type: ignore[attr-defined]  # for the template alone
+    return people
 
 
 @require_POST
