@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -25,9 +26,14 @@ class SignInRequiredMiddleware(MiddlewareMixin):
             return None
         if getattr(view, "public_page", False) or request.user.is_authenticated:
             return None
-        response = redirect_to_login(request.get_full_path())
         if request.headers.get("HX-Request"):
-            # A partial must not be replaced by the sign-in page: send the whole browser there.
-            response = HttpResponse(status=401)
-            response["HX-Redirect"] = redirect_to_login(request.headers.get("HX-Current-URL-Path", "/")).url
-        return response
+            return _send_whole_page(request)
+        return redirect_to_login(request.get_full_path())
+
+
+def _send_whole_page(request: HttpRequest) -> HttpResponse:
+    """A partial must not be replaced by the sign-in page, so HTMX is told to leave for it, and to come back here."""
+    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    response = HttpResponse(status=401)
+    response["HX-Redirect"] = redirect_to_login(urlunsplit(("", "", shown.path or "/", shown.query, ""))).url
+    return response

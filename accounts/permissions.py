@@ -5,8 +5,6 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.backends import BaseBackend
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -50,7 +48,7 @@ _BY_SCOPE: dict[str, frozenset[str]] = {
 }
 ADMINISTRATORS = frozenset({Role.ADMIN, Role.OWNER})
 
-Asker = AbstractBaseUser | AnonymousUser | Any
+Asker = Any  # a User, AnonymousUser, or accounts.authentication.KeyUser
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
 

@@ -1,5 +1,7 @@
-"""Routes of this room; see factorypulse.urls_*."""
+"""The API about people and keys, under /api/v1."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", include("accounts.urls_auth")),
+]

@@ -7,7 +7,6 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.template import TemplateDoesNotExist
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -62,10 +61,12 @@ def _framework_response(request: Any, error: exceptions.APIException) -> Respons
         response = _response(request, status=error.status_code, code=code, detail=detail, errors=parts)
     else:
         response = _response(request, status=error.status_code, code=code, detail=str(error.detail))
-    if getattr(error, "auth_header", None):
-        response["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        response["Retry-After"] = str(int(error.wait))
+    # DRF sets both on the error when it knows them.
+    challenge, wait_s = getattr(error, "auth_header", None), getattr(error, "wait", None)
+    if challenge:
+        response["WWW-Authenticate"] = challenge
+    if wait_s:
+        response["Retry-After"] = str(round(wait_s))
     return response
 
 
@@ -143,7 +144,6 @@ def _answer(request: HttpRequest, *, status: int, code: str, detail: str, errors
     document = problem(status=status, code=code, detail=detail, errors=errors, request_id=request_id)
     if is_api_path(request.path):
         return JsonResponse(document, status=status, content_type=CONTENT_TYPE)
-    try:
-        return render(request if status < 500 else None, "error.html", {"problem": document}, status=status)  # type: ignore[arg-type]
-    except TemplateDoesNotExist:
-        return HttpResponse(f"{status}. {detail}\n", status=status, content_type="text/plain; charset=utf-8")
+    # After a fault of ours nothing is taken for granted: no session, no person, no factory, no shared frame.
+    template = "error.html" if status < 500 else "error_server.html"
+    return render(request if status < 500 else None, template, {"problem": document}, status=status)

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
-from django.db import connection
 from django_tenants.utils import get_public_schema_name, schema_context
 
 from common.errors import NotFoundError
 from tenants.models import Factory
+from tenants.search_path import connection, schema_bound
 
 
 class FactoryNotFoundError(NotFoundError):
@@ -21,7 +20,7 @@ class FactoryNotFoundError(NotFoundError):
 def factory_get(slug: str) -> Factory:
     """The factory with this slug, read from the public schema. Raises FactoryNotFoundError."""
     with schema_context(get_public_schema_name()):
-        factory = (
+        factory: Factory | None = (
             Factory.objects.select_related("plan")
             .filter(slug=slug)
             .exclude(schema_name=get_public_schema_name())
@@ -41,17 +40,13 @@ def factories_all() -> list[Factory]:
 
 
 def factory_enter(factory: Factory) -> None:
-    """Bind this thread's connection to one factory's schema alone.
-
-    The public schema is left out of the search path: it has tables of the same names for platform staff, and a
-    factory that is being deleted must find nothing rather than them.
-    """
-    connection.set_tenant(factory, include_public=factory.schema_name == get_public_schema_name())
+    """Bind this thread's connection to one factory's schema alone, until something else is entered."""
+    connection.set_tenant(factory, include_public=False)
 
 
 def factory_current() -> Factory | None:
     """The factory this thread's connection is bound to; None on the public site and outside of any."""
-    tenant: Any = connection.tenant
+    tenant = connection.tenant
     if isinstance(tenant, Factory) and tenant.schema_name != get_public_schema_name():
         return tenant
     return None
@@ -64,10 +59,5 @@ def factory_context(factory: Factory | str) -> Iterator[Factory]:
     factory: a Factory or its slug. Raises FactoryNotFoundError for an unknown slug.
     """
     entered = factory_get(factory) if isinstance(factory, str) else factory
-    before, before_public = connection.tenant, connection.include_public_schema
-    factory_enter(entered)
-    try:
-        with structlog.contextvars.bound_contextvars(factory=entered.slug):
-            yield entered
-    finally:
-        connection.set_tenant(before, include_public=before_public)
+    with schema_bound(entered), structlog.contextvars.bound_contextvars(factory=entered.slug):
+        yield entered

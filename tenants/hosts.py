@@ -58,10 +58,7 @@ def hosts_forget() -> None:
 
 
 def _look_up(host: str) -> Factory | None:
+    known = Factory.objects.select_related("plan").exclude(schema_name=get_public_schema_name())
     with schema_context(get_public_schema_name()):
-        return (
-            Factory.objects.select_related("plan")
-            .filter(domains__domain=host)
-            .exclude(schema_name=get_public_schema_name())
-            .first()
-        )
+        factory: Factory | None = known.filter(domains__domain=host).first()
+    return factory

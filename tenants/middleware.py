@@ -61,7 +61,7 @@ class FactoryMiddleware:
 
 def _enter(request: HttpRequest, tenant: Factory, urlconf: str) -> None:
     request.tenant = tenant  # type: ignore[attr-defined]
-    request.urlconf = urlconf  # type: ignore[attr-defined]
+    request.urlconf = urlconf
     set_urlconf(urlconf)
     factory_enter(tenant)
 

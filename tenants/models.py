@@ -1,5 +1,6 @@
 """Which factories exist. Lives in the public schema alone."""
 
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from django.core.validators import RegexValidator
@@ -15,7 +16,7 @@ slug_validator = RegexValidator(
 )
 
 
-class Plan(models.Model):
+class Plan(models.Model):  # type: ignore[django-manager-missing]  # django-tenants' base carries no types
     """What a factory may use. Limits are checked where they bite, see `tenants.limits`."""
 
     slug = models.SlugField(_("short name"), unique=True)
@@ -37,6 +38,8 @@ class Factory(TenantMixin):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="factories")
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects: ClassVar[models.Manager["Factory"]] = models.Manager()
 
     # Schemas are made by tenants.provisioning (a template replay), never as a side effect of save().
     auto_create_schema = False

@@ -13,7 +13,7 @@ from tenants.addresses import FactoryAddressTakenError, address_check, factory_h
 from tenants.consumers import sockets_close
 from tenants.hosts import hosts_forget
 from tenants.models import Domain, Factory, Plan, schema_name_for
-from tenants.schemas import schema_build
+from tenants.schemas import schema_build, template_ensure
 
 _log = structlog.get_logger(__name__)
 DEFAULT_PLAN = "free"
@@ -23,12 +23,13 @@ def public_ensure() -> Factory:
     """Make the public site's own row, its host name and the default plan, where they are missing."""
     with schema_context(get_public_schema_name()), transaction.atomic():
         Plan.objects.get_or_create(slug=DEFAULT_PLAN, defaults={"name": "Free"})
-        public, _made = Factory.objects.get_or_create(
+        public: Factory = Factory.objects.get_or_create(
             schema_name=get_public_schema_name(), defaults={"slug": "public", "name": "FactoryPulse"}
-        )
+        )[0]
         # DOMAIN may change between two starts of the same installation.
         Domain.objects.filter(tenant=public).exclude(domain=settings.DOMAIN_HOST).delete()
         Domain.objects.get_or_create(domain=settings.DOMAIN_HOST, defaults={"tenant": public, "is_primary": True})
+    template_ensure()
     return public
 
 
@@ -43,6 +44,8 @@ def factory_create(*, slug: str, name: str, time_zone: str = "UTC") -> Factory:
     factory = Factory(
         schema_name=schema_name_for(slug), slug=slug, name=name.strip()[:120] or slug, time_zone=time_zone
     )
+    # Before the transaction: making the template takes seconds, and rivals would wait for nothing.
+    template_ensure()
     try:
         with schema_context(get_public_schema_name()), transaction.atomic():
             factory.plan = Plan.objects.get_or_create(slug=DEFAULT_PLAN, defaults={"name": "Free"})[0]
@@ -62,6 +65,8 @@ def factory_delete(factory: Factory) -> None:
     with schema_context(get_public_schema_name()), transaction.atomic():
         Factory.objects.filter(pk=factory.pk).delete()
         with connection.cursor() as cursor:
+            # A table with deferred checks waiting can't be dropped; here they have nothing to find any more.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
             cursor.execute(f"DROP SCHEMA IF EXISTS {quote_schema_name(factory.schema_name)} CASCADE")
     hosts_forget()
     sockets_close(factory.slug)

@@ -16,7 +16,7 @@ class FactoryMissingError(RuntimeError):
     """A factory's task was called without naming the factory: a bug of the caller, never guessed around."""
 
 
-class FactoryTask(Task):
+class FactoryTask(Task):  # type: ignore[type-arg]  # Celery is generic in its stubs alone
     """Base of every task that touches a factory: `@shared_task(bind=True, base=FactoryTask)`.
 
     Enqueue with `task.for_factory(slug, *args, **kwargs)`. Inside, `self.factory` is the factory. A factory that was

@@ -1,0 +1,59 @@
+"""Proving a person to the API by e-mail address, password and, where it is set up, a second factor."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.auth import authenticate
+from django.utils.translation import gettext as _
+
+from accounts.attempts import attempts_check, attempts_failed, attempts_forget, network_address
+from accounts.models import User
+from common.errors import NotAuthenticatedError
+
+
+class LoginFailedError(NotAuthenticatedError):
+    """Wrong address or password, or somebody who may not sign in: which of these is nobody's business."""
+
+    code = "login_failed"
+
+
+class SecondFactorRequiredError(NotAuthenticatedError):
+    """The password was right, and the account also asks for a code."""
+
+    code = "second_factor_required"
+
+
+def login_verify(*, request: Any, email: str, password: str, code: str = "") -> User:
+    """The person who proved these credentials in the current factory.
+
+    Raises LoginFailedError, SecondFactorRequiredError, TooManyAttemptsError.
+    """
+    address = network_address(request)
+    attempts_check(account=email, address=address)
+    user = authenticate(request, email=email, password=password)
+    if not isinstance(user, User) or not _may_sign_in(user):
+        attempts_failed(account=email, address=address)
+        raise LoginFailedError(_("The e-mail address or the password is wrong."))
+    if is_mfa_enabled(user):
+        if not code:
+            raise SecondFactorRequiredError(_("This account asks for a second factor: send its “code” too."))
+        if not _code_is_right(user, code):
+            attempts_failed(account=email, address=address)
+            raise LoginFailedError(_("The code is wrong."))
+    attempts_forget(account=email, address=address)
+    return user
+
+
+def _may_sign_in(user: User) -> bool:
+    return user.is_active and EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+
+
+def _code_is_right(user: User, code: str) -> bool:
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
+    for authenticator in Authenticator.objects.filter(user=user, type__in=kinds):
+        if authenticator.wrap().validate_code(code):
+            authenticator.record_usage()
+            return True
+    return False
