@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from factorypulse.dev.services import ServiceChoices, Services
+from factorypulse.dev.choices import ServiceChoices
+from factorypulse.dev.services import Services
 
 _STARTED = "FACTORYPULSE_TEST_SERVICES"
 

@@ -88,7 +88,9 @@ def _venv_works() -> bool:
 
 def _venv_make() -> None:
     say("Making the virtual environment .venv")
-    argv = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    # Started from an activated .venv we are that environment's own Python, which can't be the base of a new one.
+    python = getattr(sys, "_base_executable", sys.executable)
+    argv = [python, "-m", "venv", "--clear", str(VENV)]
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise InstallError(f"The virtual environment could not be made:\n{done.stdout}\n{advice(done.stdout)}")

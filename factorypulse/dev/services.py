@@ -1,33 +1,11 @@
 """The services the product stands on, embedded: PostgreSQL and Valkey, started together, gone with us."""
 
 import contextlib
-import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
-from factorypulse.dev.ports import free_port
+from factorypulse.dev.choices import ServiceChoices
 from factorypulse.dev.postgres import EmbeddedPostgres
 from factorypulse.dev.valkey import EmbeddedValkey
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServiceChoices:
-    """Ports and passwords; kept between starts by whoever wants the same data again."""
-
-    postgres_port: int
-    valkey_port: int
-    postgres_password: str
-    valkey_password: str
-
-    @classmethod
-    def fresh(cls) -> "ServiceChoices":
-        """Free ports and random passwords."""
-        return cls(
-            postgres_port=free_port(),
-            valkey_port=free_port(),
-            postgres_password=secrets.token_urlsafe(24),
-            valkey_password=secrets.token_urlsafe(24),
-        )
 
 
 class Services:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from factorypulse.dev.choices import ServiceChoices
 from factorypulse.dev.errors import TrialError
 from factorypulse.dev.ports import free_port, port_is_free
-from factorypulse.dev.services import ServiceChoices
 
 
 class StateFolder:

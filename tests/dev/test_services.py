@@ -13,8 +13,9 @@ import psycopg
 import pytest
 import redis
 
+from factorypulse.dev.choices import ServiceChoices
 from factorypulse.dev.processes import command_line
-from factorypulse.dev.services import ServiceChoices, Services
+from factorypulse.dev.services import Services
 
 
 @pytest.fixture
@@ -49,7 +50,8 @@ def test_valkey_refuses_a_caller_without_the_password() -> None:
 def test_a_killed_owner_leaves_no_service(folder: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from factorypulse.dev.services import ServiceChoices, Services\n"
+        "from factorypulse.dev.choices import ServiceChoices\n"
+        "from factorypulse.dev.services import Services\n"
         "services = Services(Path(sys.argv[1]), ServiceChoices.fresh(), durable=False); services.start()\n"
         "print(services.postgres.process.pid, services.valkey.process.pid, flush=True); time.sleep(600)\n"
     )
