@@ -1,5 +1,7 @@
-"""Routes of this room; see factorypulse.urls_*."""
+"""The HTTP door's address."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from telemetry.ingest.http import IngestView
+
+urlpatterns: list[URLPattern | URLResolver] = [path("telemetry/ingest", IngestView.as_view(), name="telemetry_ingest")]

@@ -155,7 +155,7 @@ class Journal:
         self._on_commit.append(callback)
 
     def checkpoint(self) -> None:
-        """Move what is on disk from the log into the file without making anybody wait; the drain does it now and then."""
+        """Move what is on disk from the log into the file without making anybody wait; for the drain."""
         with journal_file.translated():
             self._reader().execute("PRAGMA wal_checkpoint(PASSIVE)")
 

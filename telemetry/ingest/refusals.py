@@ -116,10 +116,10 @@ def grouped(rejected: Iterable[Rejection], *, source: str, payload: str = "") ->
     told = [
         Refusal(
             source,
-            _plain(one.machine, 64),
-            _plain(one.metric, 64),
+            sayable(one.machine, 64),
+            sayable(one.metric, 64),
             one.code,
-            _plain(one.detail, 300),
+            sayable(one.detail, 300),
             counts[key],
             payload,
         )
@@ -130,6 +130,6 @@ def grouped(rejected: Iterable[Rejection], *, source: str, payload: str = "") ->
     return told
 
 
-def _plain(text: str, length: int) -> str:
-    """Text as a column of that length holds it: lone surrogates and NUL replaced."""
+def sayable(text: str, length: int) -> str:
+    """Text as JSON and a column of that length can hold it: lone surrogates and NUL replaced."""
     return text[:length].encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")

@@ -1,0 +1,70 @@
+"""What the HTTP door and the MQTT door do alike: put what was admitted, and what was refused, into the journal."""
+
+import threading
+from concurrent.futures import Future
+
+import structlog
+
+from common.errors import DomainError
+from common.expiring import ExpiringMap
+from telemetry.ingest.admission import RateLimitedError, refused_charge
+from telemetry.ingest.journal import READINGS, REFUSALS, Journal, JournalError
+from telemetry.ingest.refusals import Refusal, excerpt, refusals_encode, sayable
+from telemetry.readings import ReadingBatch
+
+_log = structlog.get_logger(__name__)
+
+
+def readings_append(journal: Journal, factory_slug: str, batch: ReadingBatch) -> "Future[int]":
+    """Queue readings; acknowledge them when the future has a result. Raises JournalBusyError."""
+    return journal.append(factory_slug, batch.to_bytes(), len(batch), kind=READINGS)
+
+
+def refusals_append(journal: Journal, factory_slug: str, refusals: list[Refusal]) -> "Future[int] | None":
+    """Queue refusals for quarantine. They promise nothing, so no room for them is a log line and None."""
+    if not refusals:
+        return None
+    count = sum(refusal.count for refusal in refusals)
+    _log.info("readings_refused", factory=factory_slug, count=count, code=refusals[0].code, source=refusals[0].source)
+    try:
+        return journal.append(factory_slug, refusals_encode(refusals), count, kind=REFUSALS)
+    except JournalError as error:
+        _log.warning("quarantine_lost", factory=factory_slug, count=count, code=error.code)
+        return None
+
+
+def whole_refused(journal: Journal, factory_slug: str, error: DomainError, *, source: str, body: bytes = b"") -> float:
+    """Quarantine a body that was refused whole; returns for how long its sender should rest (s)."""
+    count = 1
+    if isinstance(error, RateLimitedError):
+        # A flood is told once a second: one journal row per refused request would be a flood of its own.
+        count = _floods.count(factory_slug)
+        wait_s: float = error.retry_after_s
+    else:
+        wait_s = refused_charge(factory_slug)
+    if count:
+        refusal = Refusal(source, "", "", error.code, sayable(error.detail, 300), count, excerpt(body))
+        refusals_append(journal, factory_slug, [refusal])
+    return wait_s
+
+
+class _Floods:
+    """Counts per factory, given out at most once a second; what is left waits for the next."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._told: ExpiringMap[str, bool] = ExpiringMap(size=10_000, fresh_s=1.0)
+        self._lock = threading.Lock()
+
+    def count(self, factory_slug: str) -> int:
+        with self._lock:
+            counted = self._counts.get(factory_slug, 0) + 1
+            if self._told.fresh(factory_slug):
+                self._counts[factory_slug] = counted
+                return 0
+            self._told.put(factory_slug, True)
+            self._counts.pop(factory_slug, None)
+            return counted
+
+
+_floods = _Floods()
