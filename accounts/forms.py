@@ -84,14 +84,12 @@ class InvitationForm(forms.Form):
     """Whom to invite, as what."""
 
     email = forms.EmailField(label=_("E-mail address"), max_length=254)
-    role = forms.ChoiceField(label=_("Role"))
 
     def __init__(self, *args: Any, roles: list[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        role = self.fields["role"]
-        assert isinstance(role, forms.ChoiceField)
-        role.choices = [(value.value, value.label) for value in roles]
-        role.initial = Role.OPERATOR
+        self.fields["role"] = forms.ChoiceField(
+            label=_("Role"), choices=[(role.value, role.label) for role in roles], initial=Role.OPERATOR
+        )
 
 
 class AcceptForm(forms.Form):

@@ -1,10 +1,9 @@
 """People and keys: who belongs to the factory, who is invited, and which devices may talk to it."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -23,17 +22,7 @@ from accounts.models import ApiKey, User
 from accounts.people import person_deactivate, person_get, person_reactivate, role_change, roles_grantable
 from accounts.permissions import page_requires
 from common import clock
-from common.errors import DomainError, NotFoundError
-
-T = TypeVar("T")
-
-
-def _found(get: Callable[[int], T], object_id: int) -> T:
-    """The object, or the 404 page."""
-    try:
-        return get(object_id)
-    except NotFoundError as error:
-        raise Http404(error.detail) from error
+from common.errors import DomainError
 
 
 def _told(request: HttpRequest, deed: Callable[[], object], success: str) -> None:
@@ -88,7 +77,7 @@ def person_role(request: HttpRequest, person_id: int) -> HttpResponse:
     if role not in roles_grantable(request.user):
         messages.error(request, _("You may not give that role."))
         return redirect("people")
-    person = _found(person_get, person_id)
+    person = person_get(person_id)
     _told(
         request,
         lambda: role_change(actor=request.user, person=person, role=role),
@@ -101,7 +90,7 @@ def person_role(request: HttpRequest, person_id: int) -> HttpResponse:
 @page_requires("people")
 def person_active(request: HttpRequest, person_id: int) -> HttpResponse:
     """Shut a person out, or let them in again."""
-    person = _found(person_get, person_id)
+    person = person_get(person_id)
     change, done = (
         (person_deactivate, _("%(person)s can no longer sign in."))
         if person.is_active
@@ -115,7 +104,7 @@ def person_active(request: HttpRequest, person_id: int) -> HttpResponse:
 @page_requires("people")
 def invitation_again(request: HttpRequest, invitation_id: int) -> HttpResponse:
     """Send an invitation again."""
-    invitation = _found(invitation_get, invitation_id)
+    invitation = invitation_get(invitation_id)
     _told(
         request,
         lambda: invitation_resend(actor=request.user, invitation=invitation),
@@ -128,7 +117,7 @@ def invitation_again(request: HttpRequest, invitation_id: int) -> HttpResponse:
 @page_requires("people")
 def invitation_take_back(request: HttpRequest, invitation_id: int) -> HttpResponse:
     """Revoke an invitation."""
-    invitation = _found(invitation_get, invitation_id)
+    invitation = invitation_get(invitation_id)
     _told(
         request,
         lambda: invitation_revoke(actor=request.user, invitation=invitation),
