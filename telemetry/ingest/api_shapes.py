@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 
 DESCRIPTION = (
-    "One endpoint for four shapes, told apart by themselves: a reading with `metrics`, a flat reading, a list of either, "
+    "One endpoint for four shapes, told apart by themselves: a reading with `metrics`, a flat reading, a list, "
     "and columns for fast blocks. One bad value is refused alone. 201 means: everything accepted is on disk. "
     "At most 1 MiB (also after inflation) and 10,000 readings a body; times 7 days back to 10 minutes ahead."
 )

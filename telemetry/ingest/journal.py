@@ -134,6 +134,13 @@ class Journal:
         with journal_file.translated():
             return [row[0] for row in self._reader().execute(_FACTORIES)]
 
+    def oldest_ms(self, factory: str) -> int | None:
+        """When a factory's oldest row was appended; None when it has none."""
+        query = "SELECT at_ms FROM entry WHERE factory = ? ORDER BY id LIMIT 1"
+        with journal_file.translated():
+            row = self._reader().execute(query, (factory,)).fetchone()
+        return int(row[0]) if row else None
+
     def last_id(self) -> int:
         """The id of the newest row ever appended."""
         with journal_file.translated():
