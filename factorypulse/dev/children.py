@@ -40,7 +40,7 @@ def programs(*, port: int, mqtt_port: int, plant_file: Path | None) -> list[Prog
         Program(name="ingest", words=("manage.py", "ingest", "--mqtt-port", str(mqtt_port))),
         Program(
             name="web",
-            words=("-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "factorypulse.asgi:application"),
+            words=("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "factorypulse.asgi:application"),
         ),
         Program(
             name="worker",

@@ -17,7 +17,7 @@ def main() -> int:
     """Returns the exit code."""
     state_dir = Path(os.environ.get("STATE_DIR") or ROOT / ".factorypulse").resolve()
     try:
-        _remove_state(state_dir)
+        remove_state(state_dir)
     except TrialError as error:
         print(error, file=sys.stderr)
         return 1
@@ -29,7 +29,8 @@ def main() -> int:
     return 0
 
 
-def _remove_state(state_dir: Path) -> None:
+def remove_state(state_dir: Path) -> None:
+    """Remove a state folder with everything that belongs to it. Raises TrialError when a trial runs in it."""
     if not state_dir.exists():
         return
     StateFolder(state_dir).open()  # held until we end: nothing may start in what is being removed

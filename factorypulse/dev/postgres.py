@@ -14,7 +14,7 @@ from psycopg import sql
 
 from factorypulse.dev.errors import TrialError
 from factorypulse.dev.ports import LOOPBACK
-from factorypulse.dev.postgres_home import binaries_find, home_find
+from factorypulse.dev.postgres_home import binaries_find, folder_make, home_find
 from factorypulse.dev.processes import Account, command_line, run_quietly, spawn, stop, unprivileged_account
 
 NAME = "factorypulse"
@@ -66,7 +66,7 @@ class EmbeddedPostgres:
 
     def prepare(self) -> None:
         """Find the binaries and make the cluster, unless it is there. Raises TrialError."""
-        self._home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder_make(self._home)
         self._bin = binaries_find(self._home, account=self._account)
         self._major = self._version()
         if (self._data / "PG_VERSION").exists():

@@ -34,6 +34,12 @@ def home_find(state_dir: Path, *, account: Account | None) -> Path:
     return home
 
 
+def folder_make(folder: Path) -> None:
+    """Make a folder through which others may pass, whatever the umask; they can't list it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+
+
 def home_remove(state_dir: Path) -> None:
     """Delete a home that stands outside the state folder."""
     record = state_dir / _RECORD
@@ -47,22 +53,34 @@ def _others_may_pass(folder: Path) -> bool:
 
 
 def _home_elsewhere(state_dir: Path) -> Path:
-    name = hashlib.sha256(str(state_dir).encode()).hexdigest()[:12]
-    for parent in (Path("/var/lib/factorypulse"), Path(tempfile.gettempdir()) / "factorypulse"):
+    for make in (_home_in_var_lib, _home_in_temp):
         try:
-            parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-            if not os.access(parent, os.W_OK) or not _others_may_pass(parent):
-                continue
-            # The record of an older home is gone with its state folder, and with it the password to its data.
-            shutil.rmtree(parent / name, ignore_errors=True)
-            (parent / name).mkdir(mode=0o711)
+            home = make(state_dir)
         except OSError:
             continue
-        return parent / name
+        if _others_may_pass(home):
+            return home
     raise TrialError(
         f"PostgreSQL does not run as root, and an ordinary account can't reach {state_dir}.\n"
         "Put the checkout outside the private home, or run `make demo` as an ordinary user."
     )
+
+
+def _home_in_var_lib(state_dir: Path) -> Path:
+    parent = Path("/var/lib/factorypulse-trial")
+    home = parent / hashlib.sha256(str(state_dir).encode()).hexdigest()[:12]
+    # The record of an older home is gone with its state folder, and with it the password to its data.
+    shutil.rmtree(home, ignore_errors=True)
+    folder_make(parent)
+    folder_make(home)
+    return home
+
+
+def _home_in_temp(state_dir: Path) -> Path:
+    # A name that nobody can foresee: in a folder open to all, a stranger could have made a known one before us.
+    home = Path(tempfile.mkdtemp(prefix="factorypulse-trial-"))
+    folder_make(home)
+    return home
 
 
 def binaries_find(home: Path, *, account: Account | None) -> Path:
@@ -110,6 +128,7 @@ def _copy_wheel(bin_dir: Path, home: Path) -> Path:
     package = bin_dir.parent.parent
     target = home / "binaries"
     shutil.rmtree(target, ignore_errors=True)
+    folder_make(target)
     for name in (package.name, f"{package.name}.libs"):
         shutil.copytree(package.parent / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("*.pyc"))
     for path in [target, *target.rglob("*")]:

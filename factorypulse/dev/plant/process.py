@@ -7,7 +7,7 @@ from factorypulse.dev.plant.signals import ambient_c, cycle, lag, line_load, per
 
 Columns = dict[str, Floats]
 
-_BATCH_S = 480.0
+_BATCH_S = 487.0
 # Seconds into a batch: fill, slow mix, fast mix, slow mix, discharge.
 _SPEED_AT = ([0, 6, 55, 62, 145, 155, 360, 370, 420, 425, 474, 480], [6, 15, 15, 32, 32, 88, 88, 32, 32, 14, 14, 6])
 _THICKNESS_AT = ([0, 60, 150, 360, 420, 480], [0.35, 0.7, 1.0, 1.25, 1.2, 0.35])
@@ -52,8 +52,8 @@ class Oven:
         self._seed, self._line = seed_of(seed, "oven"), seed_of(seed, "line")
 
     def _trays(self, t_s: Floats) -> Floats:
-        _number, at_s = cycle(t_s, 240.0)
-        return np.asarray(0.35 * np.sin(2.0 * np.pi * at_s / 240.0) + line_load(t_s, self._line))
+        _number, at_s = cycle(t_s, 241.0)
+        return np.asarray(0.35 * np.sin(2.0 * np.pi * at_s / 241.0) + line_load(t_s, self._line))
 
     def columns(self, t_s: Floats) -> Columns:
         seed = self._seed
@@ -116,8 +116,8 @@ class Packer:
 
     def columns(self, t_s: Floats) -> Columns:
         seed, load = self._seed, line_load(t_s - 45.0, self._line)
-        _number, at_s = cycle(t_s, 40.0)
-        heater = np.interp(at_s, [0.0, 16.0, 40.0], [-1.0, 1.0, -1.0])
+        _number, at_s = cycle(t_s, 41.0)
+        heater = np.interp(at_s, [0.0, 16.0, 41.0], [-1.0, 1.0, -1.0])
         return {
             "packs_per_min": 29.5 * load + 0.3 * coloured(t_s, seed),
             "motor_current_a": 2.4 + 3.9 * load + 0.08 * coloured(t_s, seed + 10),

@@ -60,8 +60,9 @@ def ambient_c(t_s: Floats, seed: int) -> Floats:
 
 
 def line_load(t_s: Floats, seed: int) -> Floats:
-    """How busy the line is (1 = nominal), with a short starved stretch in most 5-minute cycles."""
-    number, at_s = cycle(t_s, 300.0)
+    """How busy the line is (1 = nominal), with a short starved stretch about every five minutes."""
+    # Cycles here and elsewhere are no divisors of five minutes: history in 5-minute steps must meet every phase.
+    number, at_s = cycle(t_s, 293.0)
     begins = per_cycle(number, seed, 60.0, 220.0)
     lasts = per_cycle(number, seed + 1, 10.0, 26.0)
     depth = per_cycle(number, seed + 2, 0.08, 0.3)

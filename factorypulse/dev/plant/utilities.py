@@ -11,7 +11,7 @@ from factorypulse.dev.plant.signals import ambient_c, cycle, day_shape, lag, per
 class Compressor:
     """A screw compressor between two pressures: loads until 7.5 bar, idles until 6.8 bar."""
 
-    _PERIOD_S = 96.0
+    _PERIOD_S = 97.0
 
     def __init__(self, seed: int) -> None:
         self._seed, self._line = seed_of(seed, "compressor"), seed_of(seed, "line")
@@ -44,7 +44,7 @@ class Compressor:
 class Chiller:
     """Cools the brine: the compressor's stage follows the demand, pressures follow the temperatures."""
 
-    _PERIOD_S = 450.0
+    _PERIOD_S = 443.0
 
     def __init__(self, seed: int) -> None:
         self._seed, self._line = seed_of(seed, "chiller"), seed_of(seed, "line")
