@@ -3,6 +3,7 @@
 A bucket keeps minimum, maximum and mean, so that a spike of one reading is still seen in a chart of a year.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +105,7 @@ def thinned(columns: Float64Array, *, rows: int) -> Int64Array:
     stretches = max(1, rows // (2 * max(1, width)))
     starts = np.linspace(0, total, stretches + 1).astype(np.int64)
     keep = {0, total - 1}
-    for start, end in zip(starts[:-1], starts[1:], strict=True):
+    for start, end in itertools.pairwise(starts.tolist()):
         part = columns[start:end]
         keep.update((start + np.nan_to_num(part, nan=np.inf).argmin(axis=0)).tolist())
         keep.update((start + np.nan_to_num(part, nan=-np.inf).argmax(axis=0)).tolist())

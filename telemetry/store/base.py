@@ -7,12 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from django.utils.translation import gettext as _
+
+from common.errors import DomainError
 from telemetry.models import Machine
 from telemetry.readings import Float64Array, Int64Array, ReadingBatch, Series
 
 
-class StoreUnavailableError(Exception):
-    """The store can't be reached or refused for a reason that may pass; the drain retries with back-off."""
+class StoreUnavailableError(DomainError):
+    """The store can't be reached or refused for a reason that may pass; the drain retries with back-off.
+
+    The reason is for logs (`str(error)`); people are told what it means for them.
+    """
+
+    code = "history_unavailable"
+    status = 503
+    retry_after_s = 5
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(_("The history can't be read just now. Nothing is lost; try again in a few seconds."))
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
 
 from common.times import from_ms as instant_of
 from common.times import rfc3339
@@ -14,6 +13,7 @@ from telemetry.readings import ReadingBatch, Series
 from telemetry.store import line_protocol
 from telemetry.store.base import Buckets
 from telemetry.store.influx_server import InfluxServer
+from telemetry.store.scope import factory_scope
 
 _END_OF_TIME = "2200-01-01T00:00:00Z"
 
@@ -87,8 +87,8 @@ class InfluxReadingStore:
 
 
 def _database() -> str:
-    """The current factory's database; schema names are unique, and safe in a URL."""
-    return f"factorypulse_{connection.schema_name}"
+    """The current factory's database; safe in a URL."""
+    return f"factorypulse_{factory_scope()}"
 
 
 def _column(rows: list[list[Any]], index: int, kind: type[np.generic]) -> Any:

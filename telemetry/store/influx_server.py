@@ -111,7 +111,7 @@ class InfluxServer:
         )
         if response.status == _BAD_REQUEST and _BEYOND_RETENTION not in response.data.decode(errors="replace"):
             raise StoreUnavailableError(f"InfluxDB refused readings: {response.data[:300]!r}")
-        return response.status != _NOT_FOUND
+        return bool(response.status != _NOT_FOUND)
 
     def _wrote_v2(self, database: str, body: bytes) -> bool:
         try:

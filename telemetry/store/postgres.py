@@ -25,6 +25,7 @@ from telemetry.store.pg_binary import (
     copy_decode,
     copy_encode,
 )
+from telemetry.store.scope import factory_scope
 from telemetry.store.series_ids import series_ids, series_ids_forget
 
 _log = structlog.get_logger(__name__)
@@ -75,9 +76,10 @@ class PostgresReadingStore:
 
     def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
         with _translated():
-            columns = _rows(batch, machines)
-            for start in range(0, len(columns[0]), _ROWS_PER_STATEMENT):
-                _write_rows(*(column[start : start + _ROWS_PER_STATEMENT] for column in columns))
+            series, t_ms, values = _rows(batch, machines)
+            for start in range(0, len(series), _ROWS_PER_STATEMENT):
+                part = slice(start, start + _ROWS_PER_STATEMENT)
+                _write_rows(series[part], t_ms[part], values[part])
 
     def raw(
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, limit: int | None = None
@@ -119,7 +121,7 @@ class PostgresReadingStore:
     def delete_machine(self, machine: Machine) -> None:
         with _translated(), connection.cursor() as cursor:
             cursor.execute(_DELETE_SERIES, [list(machine.metrics.values_list("id", flat=True))])
-        series_ids_forget(connection.schema_name)
+        series_ids_forget(factory_scope())
 
     def delete_before(self, before_ms: int) -> int:
         removed = 0
@@ -134,7 +136,7 @@ class PostgresReadingStore:
     def delete_all(self) -> None:
         with _translated(), connection.cursor() as cursor:
             cursor.execute(_TRUNCATE)
-        series_ids_forget(connection.schema_name)
+        series_ids_forget(factory_scope())
 
 
 _NO_ROWS: tuple[Int64Array, Float64Array] = (np.empty(0, np.int64), np.empty(0, np.float64))
@@ -197,7 +199,7 @@ def _rows(batch: ReadingBatch, machines: Mapping[str, Machine]) -> tuple[NDArray
 
 def _numbered(batch: ReadingBatch, machines: Mapping[str, Machine]) -> list[tuple[int, Series]]:
     keys = [(machines[part.machine].pk, part.metric) for part in batch]
-    known = series_ids(connection.schema_name, set(keys))
+    known = series_ids(factory_scope(), set(keys))
     missing = next((key for key in keys if key not in known), None)
     if missing is not None:
         # Deleted between registration and now; the retry registers it again, or finds its machine refused.
@@ -206,7 +208,7 @@ def _numbered(batch: ReadingBatch, machines: Mapping[str, Machine]) -> list[tupl
 
 
 def _write_rows(series: NDArray[Any], t_ms: Int64Array, values: Float64Array) -> None:
-    schema = connection.schema_name
+    schema = factory_scope()
     if _repeating.fresh(schema) is None:
         try:
             with transaction.atomic(), connection.cursor() as cursor, cursor.cursor.copy(_COPY_IN) as copy:

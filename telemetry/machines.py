@@ -1,0 +1,108 @@
+"""Equipment as people change it: each change is checked, made and written to the audit trail in one transaction."""
+
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.audit import audit_record
+from common.errors import ConflictError, InvalidInputError, LimitReachedError, NotFoundError
+from telemetry.ingest.admission import name_fault
+from telemetry.models import Line, Machine, Metric
+from telemetry.store import reading_store
+from tenants.context import factory_current
+
+ThingT = TypeVar("ThingT", Machine, Metric)
+
+
+class MachineTakenError(ConflictError):
+    """A machine of this key exists already."""
+
+    code = "machine_taken"
+
+
+class MetricNotFoundError(NotFoundError):
+    """The machine has no metric of that name."""
+
+    code = "metric_not_found"
+
+
+class MachinesLimitError(LimitReachedError):
+    """The factory's plan has no room for another machine."""
+
+    code = "machines_limit"
+    status = 403
+
+
+def machines_list() -> QuerySet[Machine]:
+    """Every machine with the line, area and site it stands in, by key."""
+    return Machine.objects.select_related("line__site", "line__area").order_by("key")
+
+
+def machine_create(
+    *, actor: Any, key: str, name: str = "", machine_type: str = "", line: Line | None = None, silent_after_s: int = 60
+) -> Machine:
+    """Register a machine before it sends anything. Raises InvalidInputError, MachineTakenError, MachinesLimitError."""
+    fault = name_fault(key, "metric")
+    if fault is not None:
+        raise InvalidInputError(fault[1], errors=[{"field": "key", "code": fault[0], "detail": fault[1]}])
+    _limit_check()
+    machine = Machine(key=key, name=name, machine_type=machine_type, line=line, silent_after_s=silent_after_s)
+    try:
+        with transaction.atomic():
+            machine.save(force_insert=True)
+            audit_record(actor=actor, action="machine_created", target=key)
+    except IntegrityError as error:
+        raise MachineTakenError(_("There is a machine “%(key)s” already.") % {"key": key}) from error
+    return machine
+
+
+def machine_update(*, actor: Any, machine: Machine, **changes: Any) -> Machine:
+    """Change name, machine_type, line or silent_after_s."""
+    return _changed(actor, machine, "machine_changed", machine.key, changes)
+
+
+def machine_delete(*, actor: Any, machine: Machine) -> None:
+    """Remove a machine, its metrics and all its readings. Raises StoreUnavailableError, and then removes nothing."""
+    with transaction.atomic():
+        audit_record(actor=actor, action="machine_deleted", target=machine.key)
+        reading_store().delete_machine(machine)
+        machine.delete()
+
+
+def metric_get(machine: Machine, name: str) -> Metric:
+    """One metric of a machine. Raises MetricNotFoundError."""
+    metric = machine.metrics.filter(name=name).first()
+    if metric is None:
+        raise MetricNotFoundError(
+            _("“%(machine)s” has no metric “%(metric)s”.") % {"machine": machine.key, "metric": name}
+        )
+    return metric
+
+
+def metric_update(*, actor: Any, metric: Metric, **changes: Any) -> Metric:
+    """Change label, unit, kind or confirmed; a unit or kind that a person sets counts as confirmed."""
+    if {"unit", "kind"} & changes.keys():
+        changes.setdefault("confirmed", True)
+    return _changed(actor, metric, "metric_changed", f"{metric.machine.key} {metric.name}", changes)
+
+
+def _changed(actor: Any, thing: ThingT, action: str, target: str, changes: dict[str, Any]) -> ThingT:
+    differing = {name: value for name, value in changes.items() if getattr(thing, name) != value}
+    if differing:
+        for name, value in differing.items():
+            setattr(thing, name, value)
+        with transaction.atomic():
+            # Only what was asked for: the drain writes the columns beside it.
+            thing.save(update_fields=list(differing))
+            audit_record(actor=actor, action=action, target=target, changed=sorted(differing))
+    return thing
+
+
+def _limit_check() -> None:
+    factory = factory_current()
+    limit = factory.plan.max_machines if factory is not None and factory.plan is not None else None
+    if limit is not None and Machine.objects.count() >= limit:
+        detail = _("The plan has room for %(limit)s machines, and they are all taken.") % {"limit": limit}
+        raise MachinesLimitError(detail)
