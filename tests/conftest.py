@@ -28,12 +28,19 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The test database with the public site and both factories in it, committed."""
     with django_db_blocker.unblock():
         public_ensure()
         for slug, name in (("acme", "Acme Foods"), ("borg", "Borg Bakery")):
             factory_create(slug=slug, name=name, time_zone="Europe/Warsaw")
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # Threads of executors keep their connections, and a database in use can't be dropped.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)
