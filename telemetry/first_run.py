@@ -38,7 +38,8 @@ def first_run(request: HttpRequest) -> HttpResponse:
     context = {
         "raw_key": raw_key,
         "commands": _commands(factory, raw_key or f"fp_{factory.slug}_…"),
-        "since_ms": clock.now_ms(),
+        # In an empty factory any machine is the first one, however its clock and ours differ.
+        "since_ms": clock.now_ms() if Machine.objects.exists() else _EARLIEST_MS,
         "machines": Machine.objects.exclude(last_seen_at=None).order_by("-created_at")[:5],
     }
     return render(request, "telemetry/first_run.html", context)
@@ -49,7 +50,8 @@ def first_run(request: HttpRequest) -> HttpResponse:
 @page_requires("equipment")
 def first_run_waiting(request: HttpRequest) -> HttpResponse:
     """Asked every second by the page: once a new machine has sent something, the browser goes to its live chart."""
-    machine = Machine.objects.filter(created_at__gte=from_ms(_since_ms(request))).order_by("created_at").first()
+    fresh = Machine.objects.filter(created_at__gte=from_ms(_since_ms(request))).exclude(last_seen_at=None)
+    machine = fresh.order_by("created_at").first()
     if machine is None:
         return render(request, "telemetry/partials/_first_run_waiting.html")
     response = HttpResponse(status=200)

@@ -1,7 +1,6 @@
 """A visitor makes a factory: what stands afterwards, what is refused, and that a refusal leaves nothing."""
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ from accounts.models import Role, User
 from accounts.signup import address_suggest
 from tenants.context import factory_context, factory_get
 from tenants.models import Domain, Factory
-from tenants.provisioning import factory_delete
 from tests.conftest import FactoryClient, host_of
 
 FORM = {
