@@ -100,6 +100,10 @@ def _pip_install(lock: Path) -> None:
     options = ["--require-hashes", "--no-deps", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
     argv = [str(VENV_PYTHON), "-m", "pip", "install", *options, "-r", str(lock)]
     run_watched(argv, _PipProgress(lock), what="The Python packages", cwd=str(ROOT))
+    # The lock was resolved with one Python 3.11.x, and a package may want more on another.
+    check = subprocess.run([str(VENV_PYTHON), "-m", "pip", "check"], stdout=subprocess.PIPE, text=True, check=False)
+    if check.returncode:
+        raise InstallError(f"The locked packages don't fit this Python ({sys.version.split()[0]}):\n{check.stdout}")
 
 
 class _PipProgress:
