@@ -29,6 +29,8 @@ class Report(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     contents = models.JSONField(_("contents"), default=dict, editable=False)
     data_hash = models.CharField(_("data hash"), max_length=64, blank=True, help_text=_("SHA-256 of the contents."))
@@ -71,6 +73,8 @@ class Schedule(models.Model):
     hour = models.PositiveSmallIntegerField(_("hour"), default=6, help_text=_("0 to 23, plant time."))
     recipients = models.JSONField(_("recipients"), default=list, blank=True, help_text=_("E-mail addresses."))
     active = models.BooleanField(_("active"), default=True)
+    # A schedule answers for the due times after it was made, not for those of years before.
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["weekday", "hour"]

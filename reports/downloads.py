@@ -1,0 +1,77 @@
+"""Links to a finished report that open without signing in, for a quarter of an hour."""
+
+from django.core import signing
+from django.utils.translation import gettext as _
+
+from common.errors import ConflictError, InvalidInputError, NotPermittedError
+from reports.models import Report, ReportState
+from reports.render.json import render_json
+from tenants.models import Factory
+
+LINK_LIFETIME_S = 15 * 60
+CONTENT_TYPES = {"pdf": "application/pdf", "json": "application/json"}
+_signer = signing.TimestampSigner(salt="reports.download")
+
+
+class LinkInvalidError(NotPermittedError):
+    """The link's token is not ours, or for another report, format or factory."""
+
+    code = "link_invalid"
+
+
+class LinkExpiredError(NotPermittedError):
+    """The link was good once; the report itself gives a new one."""
+
+    code = "link_expired"
+
+
+class ReportNotReadyError(ConflictError):
+    """The report is not finished."""
+
+    code = "report_not_ready"
+
+
+class FormatNotOfferedError(InvalidInputError):
+    """Reports don't come in this format."""
+
+    code = "format_not_offered"
+
+
+def link_token(factory: Factory, report_id: int, file_format: str) -> str:
+    """A token for one format of one report of one factory."""
+    return _signer.sign(f"{factory.slug}:{report_id}:{file_format}")
+
+
+def link_check(token: str, *, factory: Factory, report_id: int, file_format: str) -> None:
+    """Raises LinkExpiredError or LinkInvalidError."""
+    try:
+        said = _signer.unsign(token, max_age=LINK_LIFETIME_S)
+    except signing.SignatureExpired as error:
+        raise LinkExpiredError(_("This link has expired. Open the report again for a new one.")) from error
+    except signing.BadSignature as error:
+        raise LinkInvalidError(_("This link is not valid.")) from error
+    if said != f"{factory.slug}:{report_id}:{file_format}":
+        raise LinkInvalidError(_("This link is not valid."))
+
+
+def report_file(report: Report, file_format: str) -> bytes:
+    """The finished report's bytes. Raises ReportNotReadyError, FormatNotOfferedError."""
+    format_check(file_format)
+    if report.state != ReportState.READY:
+        raise ReportNotReadyError(_("The report is not ready."))
+    return render_json(report) if file_format == "json" else bytes(report.pdf or b"")
+
+
+def format_check(file_format: str) -> None:
+    """Raises FormatNotOfferedError."""
+    if file_format not in CONTENT_TYPES:
+        raise FormatNotOfferedError(
+            _("Reports come as %(formats)s, not as “%(asked)s”.")
+            % {"formats": ", ".join(CONTENT_TYPES), "asked": file_format[:20]}
+        )
+
+
+def file_name(report: Report, file_format: str) -> str:
+    """A name that sorts by period and tells revisions apart."""
+    begin, end = (instant.strftime("%Y-%m-%d") for instant in (report.period_from_at, report.period_to_at))
+    return f"equipment-health_{begin}_{end}_r{report.revision}.{file_format}"
