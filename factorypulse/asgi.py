@@ -2,20 +2,21 @@
 
 import os
 
-from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factorypulse.settings.dev")
-_http = get_asgi_application()
+django.setup(set_prefix=False)
 
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402  # after Django is set up
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  # after Django is set up
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from factorypulse.threaded import ThreadedHandler  # noqa: E402
 from telemetry.live.consumers import LiveConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": _http,
+        "http": ThreadedHandler(),
         # Origin check; who is asking, and in which factory, is settled by tenants.consumers.FactoryConsumer.
         "websocket": AllowedHostsOriginValidator(URLRouter([path("ws/live", LiveConsumer.as_asgi())])),
     }

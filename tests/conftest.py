@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
 
 from accounts.api_keys import api_key_create
 from accounts.models import Role, User
@@ -28,15 +29,27 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The test database with the public site and both factories in it, committed."""
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """The test database with the public site and both factories in it, committed.
+
+    In place of pytest-django's, which makes no database while no test of the run is marked to roll back.
+    """
     with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
         public_ensure()
         for slug, name in (("acme", "Acme Foods"), ("borg", "Borg Bakery")):
             factory_create(slug=slug, name=name, time_zone="Europe/Warsaw")
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # Threads of executors keep their connections, and a database in use can't be dropped.
+    with django_db_blocker.unblock():
+        _sessions_end()
+        teardown_databases(made, verbosity=0)
+
+
+def _sessions_end() -> None:
+    """Threads of executors keep their connections, and a database in use can't be dropped."""
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -64,7 +64,7 @@ TENANT_DOMAIN_MODEL = "tenants.Domain"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
-    "django_structlog.middlewares.RequestMiddleware",
+    "factorypulse.request_log.RequestLogMiddleware",
     "tenants.middleware.FactoryMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
