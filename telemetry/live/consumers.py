@@ -42,6 +42,13 @@ class LiveConsumer(FactoryConsumer):
     makes snapshots and renews the watch.
     """
 
+    async def connect(self) -> None:
+        try:
+            await super().connect()
+        except (redis.RedisError, OSError) as error:
+            _log.warning("live_socket_refused", error=str(error))
+            await self.close(code=TRY_AGAIN_LATER)
+
     async def opened(self) -> None:
         if not await self.run_in_factory(permits, self.user, VIEW):
             await self.close(code=NOT_PERMITTED)
@@ -54,12 +61,7 @@ class LiveConsumer(FactoryConsumer):
         self._numbers = itertools.count(1)
         self._number = 0
         self._watching: asyncio.Task[None] | None = None
-        try:
-            await self.channel_layer.group_add(live_group(self.factory.slug), self.channel_name)
-        except (redis.RedisError, OSError) as error:
-            _log.warning("live_socket_refused", error=str(error))
-            await self.close(code=TRY_AGAIN_LATER)
-            return
+        await self.channel_layer.group_add(live_group(self.factory.slug), self.channel_name)
         self._sending = asyncio.create_task(self._send_on())
 
     async def closed(self, code: int) -> None:
@@ -192,6 +194,7 @@ class LiveConsumer(FactoryConsumer):
         """Until something may leave."""
         wait_s = self._outbox.wait_s(clock.monotonic_s())
         if wait_s == 0:
+            await asyncio.sleep(0)  # a busy socket shares the loop with the others
             return
         self._awake.clear()
         with contextlib.suppress(TimeoutError):

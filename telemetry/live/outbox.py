@@ -20,7 +20,7 @@ class Due:
 
 @dataclass(slots=True)
 class _Machine:
-    sent_s: float = -1e9
+    due_s: float = 0.0
     identity: str = ""
     batches: deque[bytes] = field(default_factory=lambda: deque(maxlen=FRAMES_KEPT))
 
@@ -59,15 +59,15 @@ class Outbox:
         """Readings of machines whose last frame left long enough ago."""
         due = []
         for name, waiting in self._machines.items():
-            if waiting.batches and now_s - waiting.sent_s >= FRAME_INTERVAL_S:
+            if waiting.batches and now_s >= waiting.due_s:
                 due.append(Due(name, waiting.identity, list(waiting.batches)))
                 waiting.batches.clear()
-                waiting.sent_s = now_s
+                waiting.due_s = now_s + FRAME_INTERVAL_S
         return due
 
     def wait_s(self, now_s: float) -> float | None:
         """How long until something may leave; None while nothing waits."""
         if self._texts:
             return 0.0
-        waits = [m.sent_s + FRAME_INTERVAL_S - now_s for m in self._machines.values() if m.batches]
+        waits = [m.due_s - now_s for m in self._machines.values() if m.batches]
         return max(0.0, min(waits)) if waits else None

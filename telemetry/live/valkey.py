@@ -12,6 +12,8 @@ from typing import Any
 import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 # A watched machine stays so for this long; sockets renew it well before.
 WATCH_TTL_S = 12
@@ -24,7 +26,10 @@ _GROUP_PREFIX = "asgi__group__"
 @cache
 def valkey() -> redis.Redis:
     """This process's connections; thread-safe. Short time-outs: live data waits for nobody."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    # One retry mends a connection that was closed while idle; the default's many would hold up the caller.
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+    )
 
 
 @dataclass(frozen=True, slots=True)
