@@ -1,0 +1,242 @@
+"""A machine's detector: levels and forest together, taught by its own history. Pure but for training's scikit-learn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.detection.bands import Bands, bands_fit, deviation
+from anomalies.detection.calibrate import rare_level
+from anomalies.detection.checks import longest_flat_ms
+from anomalies.detection.features import (
+    LONG,
+    LOOKBACK,
+    Anchor,
+    Aspect,
+    Feature,
+    anchor_for,
+    feature_matrix,
+    features_of,
+    rolling_mean,
+)
+from anomalies.detection.forest import Forest, forest_fit, forest_score
+from anomalies.detection.grid import Clock, Grid
+from telemetry.readings import Float64Array, Int64Array
+
+# Enough to be taught: both must be reached. 20 minutes see several cycles of most machines; of 1,200 cells, 400 are
+# held back.
+ENOUGH_CELLS = 1_200
+ENOUGH_SPAN_MS = 20 * 60_000
+# The later third of history is not shown to the forest and the first bands: thresholds come from it.
+_TAUGHT_SHARE = 2.0 / 3.0
+# A feature within this many standard deviations of its band's middle is never an alert by itself.
+_SMALLEST_LIMIT = 4.0
+# The forest's score saturates, and it has no unit: it may double what the levels say, never speak alone.
+_FOREST_WEIGHT = 2.0
+_FOREST_ROWS = 20_000
+_SMALLEST_FOREST_MARGIN = 0.1
+_SCORED_SHARE = 0.5
+# A young model has seen little of the day's drift: its limits are wider, by a half at first and hardly after a day.
+_YOUNG_ALLOWANCE = 0.5
+_YOUNG_SPAN_MS = 2 * 3_600_000
+_BAND_COLUMNS = ("low", "high", "center", "unit", "only_above")
+
+
+class NotEnoughDataError(ValueError):
+    """There is too little history to teach a detector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """What training taught; immutable.
+
+    limits: (f,), the deviation of each feature that counts as 1. taught_ms: how much history it stands on.
+    """
+
+    clock: Clock
+    metrics: tuple[str, ...]
+    features: tuple[Feature, ...]
+    anchor: Anchor
+    bands: Bands
+    limits: Float64Array
+    forest: Forest
+    forest_usual: float
+    forest_limit: float
+    normal: Mapping[str, tuple[float, float]]
+    flat_limit_ms: Mapping[str, int]
+    taught_ms: int
+
+    @property
+    def lookback_ms(self) -> int:
+        """History before the first cell scored that its features need."""
+        return (LOOKBACK + max(self.clock.hold.values(), default=1)) * self.clock.step_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A window scored: 1 is the threshold.
+
+    t_ms: (n,) cell starts; score: (n,), NaN where too little is known; ratio: (n, f), each feature's deviation in its
+    own limits; matrix: (n, f), the features themselves.
+    """
+
+    t_ms: Int64Array
+    score: Float64Array
+    ratio: Float64Array
+    matrix: Float64Array
+
+
+def learning_progress(*, cells: int, span_ms: int) -> float:
+    """How much of the history that teaching needs is there, 0 to 1."""
+    return float(min(1.0, cells / ENOUGH_CELLS, span_ms / ENOUGH_SPAN_MS))
+
+
+def detector_fit(grid: Grid, clock: Clock, *, seed: int) -> Detector:
+    """Teach a detector by a machine's history, in which known trouble was blanked (NaN).
+
+    Raises NotEnoughDataError when fewer than ENOUGH_CELLS cells can be used.
+    """
+    grid = _known_metrics(_without_long_gaps(grid))
+    taught = int(len(grid) * _TAUGHT_SHARE)
+    early = _take(grid, np.arange(taught))
+    features = features_of(early, hold=[clock.hold.get(name, 1) for name in grid.metrics])
+    anchor = anchor_for(early)
+    matrix = feature_matrix(grid, features, anchor)
+    usable = np.isfinite(matrix).mean(axis=1) >= _SCORED_SHARE if features else np.zeros(len(grid), bool)
+    if int(usable.sum()) < ENOUGH_CELLS - LOOKBACK:
+        raise NotEnoughDataError(f"{int(usable.sum())} usable cells")
+    taught_ms = int(usable.sum()) * clock.step_ms
+    limits = _limits(matrix, features, taught) * _young_factor(taught_ms)
+    forest, usual, forest_limit = _forest(matrix, taught, seed)
+    return Detector(
+        clock=clock,
+        metrics=grid.metrics,
+        features=features,
+        anchor=anchor,
+        # The bands of the whole window: what was held back has calibrated them and is as normal as the rest.
+        bands=bands_fit(matrix, features),
+        limits=limits,
+        forest=forest,
+        forest_usual=usual,
+        forest_limit=forest_limit,
+        normal=_normal(grid),
+        flat_limit_ms=longest_flat_ms(grid),
+        taught_ms=taught_ms,
+    )
+
+
+def detector_score(detector: Detector, grid: Grid) -> Scores:
+    """Score a window; its first rows want `lookback_ms` of history before them, or they are not scored."""
+    matrix = feature_matrix(grid, detector.features, detector.anchor)
+    ratio = deviation(matrix, detector.bands) / detector.limits
+    known = np.isfinite(matrix)
+    level = np.fmax.reduce(ratio, axis=1, initial=0.0)
+    whole = np.asarray(known.all(axis=1))
+    forest = np.zeros(len(grid))
+    if whole.any():
+        raw = forest_score(detector.forest, matrix[whole])
+        forest[whole] = (raw - detector.forest_usual) / (detector.forest_limit - detector.forest_usual)
+    score = np.maximum(level, np.minimum(forest, _FOREST_WEIGHT * level))
+    return Scores(grid.t_ms, np.where(known.mean(axis=1) >= _SCORED_SHARE, score, np.nan), ratio, matrix)
+
+
+def _without_long_gaps(grid: Grid) -> Grid:
+    """Gaps, and stretches of a reading now and then, cut so that no window reaches over what is left of them."""
+    known = np.asarray(np.isfinite(grid.level).any(axis=1), dtype=np.float64)
+    dense = rolling_mean(known, LONG) >= _SCORED_SHARE
+    position = np.arange(len(grid))
+    since_dense = position - np.maximum.accumulate(np.where(dense, position, -LOOKBACK))
+    return _take(grid, np.flatnonzero(since_dense < LOOKBACK))
+
+
+def _known_metrics(grid: Grid) -> Grid:
+    """Without metrics that are mostly gaps: a detector can't stand on them."""
+    alive = np.isfinite(grid.level).any(axis=1)
+    share = np.isfinite(grid.level[alive]).mean(axis=0) if alive.any() else np.zeros(len(grid.metrics))
+    keep = np.flatnonzero(share >= _SCORED_SHARE)
+    return Grid(
+        grid.step_ms,
+        tuple(grid.metrics[column] for column in keep),
+        grid.t_ms,
+        *(part[:, keep] for part in (grid.level, grid.low, grid.high, grid.spread)),
+    )
+
+
+def _take(grid: Grid, rows: NDArray[np.int64]) -> Grid:
+    parts = (part[rows] for part in (grid.level, grid.low, grid.high, grid.spread))
+    return Grid(grid.step_ms, grid.metrics, grid.t_ms[rows], *parts)
+
+
+def _limits(matrix: Float64Array, features: tuple[Feature, ...], taught: int) -> Float64Array:
+    held_back = deviation(matrix[taught:], bands_fit(matrix[:taught], features))
+    return np.array([rare_level(held_back[:, at], at_least=_SMALLEST_LIMIT) for at in range(len(features))])
+
+
+def _young_factor(span_ms: int) -> float:
+    return 1.0 + _YOUNG_ALLOWANCE * _YOUNG_SPAN_MS / (_YOUNG_SPAN_MS + span_ms)
+
+
+def _forest(matrix: Float64Array, taught: int, seed: int) -> tuple[Forest, float, float]:
+    """The forest of the earlier rows, and what its score usually is and rarely passes on the later ones."""
+    whole = np.asarray(np.isfinite(matrix).all(axis=1))
+    early, late = matrix[:taught][whole[:taught]], matrix[taught:][whole[taught:]]
+    if len(early) < 2 or not len(late):
+        raise NotEnoughDataError("no stretch in which all metrics are known")
+    if len(early) > _FOREST_ROWS:
+        early = early[np.sort(np.random.default_rng(seed).choice(len(early), _FOREST_ROWS, replace=False))]
+    forest, _ = forest_fit(early, seed=seed)
+    score = forest_score(forest, late)
+    usual = float(np.median(score))
+    return forest, usual, rare_level(score, at_least=usual + _SMALLEST_FOREST_MARGIN)
+
+
+def _normal(grid: Grid) -> dict[str, tuple[float, float]]:
+    """The band of single readings for charts: the middle 99.8 % and a little air."""
+    normal = {}
+    for column, metric in enumerate(grid.metrics):
+        known = grid.level[:, column][np.isfinite(grid.level[:, column])]
+        low, high = np.quantile(known, (0.001, 0.999))
+        air = max(0.1 * (high - low), 2e-3 * abs(high + low) / 2.0)
+        normal[metric] = (float(low - air), float(high + air))
+    return normal
+
+
+def detector_to_parts(detector: Detector) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays for an npz and a JSON description; together they are the whole detector."""
+    arrays = {f"forest_{name}": array for name, array in detector.forest.to_arrays().items()}
+    arrays |= {"center": detector.anchor.center, "floor": detector.anchor.floor, "limits": detector.limits}
+    arrays |= {f"band_{name}": getattr(detector.bands, name) for name in _BAND_COLUMNS}
+    return arrays, {
+        "step_ms": detector.clock.step_ms,
+        "hold": dict(detector.clock.hold),
+        "metrics": list(detector.metrics),
+        "features": [[f.metric, f.aspect.value, f.window] for f in detector.features],
+        "forest_usual": detector.forest_usual,
+        "forest_limit": detector.forest_limit,
+        "normal": {name: list(band) for name, band in detector.normal.items()},
+        "flat_limit_ms": dict(detector.flat_limit_ms),
+        "taught_ms": detector.taught_ms,
+    }
+
+
+def detector_from_parts(arrays: Mapping[str, NDArray[Any]], described: Mapping[str, Any]) -> Detector:
+    """The inverse of `detector_to_parts`. Raises KeyError or ValueError for parts that don't belong together."""
+    features = tuple(Feature(metric, Aspect(aspect), window) for metric, aspect, window in described["features"])
+    if len(features) != len(arrays["limits"]):
+        raise ValueError("features and limits don't belong together")
+    return Detector(
+        clock=Clock(described["step_ms"], described["hold"]),
+        metrics=tuple(described["metrics"]),
+        features=features,
+        anchor=Anchor(arrays["center"], arrays["floor"]),
+        bands=Bands(*(arrays[f"band_{name}"] for name in _BAND_COLUMNS)),
+        limits=arrays["limits"],
+        forest=Forest.from_arrays({n.removeprefix("forest_"): a for n, a in arrays.items() if n.startswith("forest_")}),
+        forest_usual=described["forest_usual"],
+        forest_limit=described["forest_limit"],
+        normal={name: (band[0], band[1]) for name, band in described["normal"].items()},
+        flat_limit_ms=described["flat_limit_ms"],
+        taught_ms=described["taught_ms"],
+    )

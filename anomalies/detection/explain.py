@@ -1,0 +1,88 @@
+"""Which metrics carry an anomaly: observed, expected, and each one's share. Pure: numpy alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalies.detection.detector import Detector, Scores
+from anomalies.detection.features import Aspect
+from telemetry.readings import Float64Array
+
+_MOST_METRICS = 3
+_SMALLEST_SHARE = 0.05
+# A feature below this share of its limit carries nothing.
+_CARRIES_FROM = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """One metric's part in an anomaly.
+
+    share: 0 to 1 of all that deviates. observed, low, high: in the metric's unit: a level, or for the aspects
+    spread and ripple the usual distance from the mean.
+    """
+
+    metric: str
+    share: float
+    observed: float
+    low: float
+    high: float
+    aspect: Aspect
+
+
+def explain(detector: Detector, scores: Scores, *, from_ms: int, to_ms: int) -> list[Carrier]:
+    """The metrics that carry the anomaly between two instants (both cells included), the heaviest first."""
+    inside = (scores.t_ms >= from_ms) & (scores.t_ms <= to_ms) & np.isfinite(scores.score)
+    if not inside.any():
+        return []
+    ratio = _worst_half(scores.ratio[inside])
+    best = _best_features(detector, ratio)
+    weights = {metric: max(float(ratio[at]) - _CARRIES_FROM, 0.0) for metric, at in best.items()}
+    if not any(weights.values()):
+        # Nothing stands out on its own: then each metric by what it has.
+        weights = {metric: float(ratio[at]) for metric, at in best.items()}
+    total = sum(weights.values())
+    ranked = sorted(weights, key=lambda metric: -weights[metric])[:_MOST_METRICS]
+    matrix = scores.matrix[inside]
+    return [
+        _carrier(detector, matrix, best[metric], weights[metric] / total)
+        for metric in ranked
+        if total > 0.0 and weights[metric] / total >= _SMALLEST_SHARE
+    ]
+
+
+def _worst_half(ratio: Float64Array) -> Float64Array:
+    """Each feature's mean ratio over the half of the rows in which the anomaly is worst; 0 for one not known."""
+    worst = np.fmax.reduce(ratio, axis=1, initial=0.0)
+    rows = np.argsort(-worst, kind="stable")[: max(1, (len(worst) + 1) // 2)]
+    known = np.isfinite(ratio[rows])
+    # A cap, so that one infinite cell does not hide what the others say.
+    total = np.where(known, np.minimum(ratio[rows], 100.0), 0.0).sum(axis=0)
+    return np.asarray(total / np.maximum(known.sum(axis=0), 1))
+
+
+def _best_features(detector: Detector, ratio: Float64Array) -> dict[str, int]:
+    """For each metric the feature that says most about it; a level out of its band is told before any restlessness."""
+    best: dict[str, int] = {}
+    for at, feature in enumerate(detector.features):
+        if feature.metric not in best or _telling(detector, at, ratio) > _telling(
+            detector, best[feature.metric], ratio
+        ):
+            best[feature.metric] = at
+    return best
+
+
+def _telling(detector: Detector, at: int, ratio: Float64Array) -> tuple[bool, float]:
+    return detector.features[at].aspect is Aspect.LEVEL and bool(ratio[at] >= 1.0), float(ratio[at])
+
+
+def _carrier(detector: Detector, matrix: Float64Array, at: int, share: float) -> Carrier:
+    feature = detector.features[at]
+    low, high, values = detector.bands.low[at], detector.bands.high[at], matrix[:, at]
+    known = values[np.isfinite(values)]
+    center = detector.bands.center[at]
+    observed = known[np.argmax(np.abs(known - center))] if len(known) else np.nan
+    if feature.aspect is not Aspect.LEVEL:
+        floor = detector.anchor.floor[detector.metrics.index(feature.metric)]
+        observed, low, high = (max(float(np.exp(x) - floor), 0.0) for x in (observed, low, high))
+    return Carrier(feature.metric, round(share, 3), float(observed), float(low), float(high), feature.aspect)

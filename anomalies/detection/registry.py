@@ -1,0 +1,208 @@
+"""Detectors as they are kept: immutable versions, arrays only, sealed, and cached in the process that scores."""
+
+import hashlib
+import io
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import structlog
+from django.core import signing
+from django.db import transaction
+from django.db.models import Max
+from numpy.typing import NDArray
+
+from anomalies.detection.detector import Detector, detector_from_parts, detector_to_parts
+from anomalies.models import DetectorModel
+from telemetry.models import Machine
+from tenants.context import factory_current
+
+_log = structlog.get_logger(__name__)
+
+FORMAT = 1
+_DESCRIPTION = "description"
+_CACHED_DETECTORS = 1_000
+
+
+class DetectorDamagedError(Exception):
+    """The stored model is cut, altered, or was made for another machine or factory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveModel:
+    """Which model judges a machine, how much history it stands on, and where that ended."""
+
+    id: int
+    version: int
+    taught_ms: int
+    taught_to_ms: int
+
+
+def model_save(
+    machine: Machine, detector: Detector, *, from_ms: int, to_ms: int, cells: int, data_sha256: str, seed: int
+) -> DetectorModel:
+    """Keep a detector as the machine's next version and make it the active one, in one transaction.
+
+    Raises IntegrityError when another worker has just done the same; its version stands.
+    """
+    packed = _pack(detector)
+    with transaction.atomic():
+        newest = DetectorModel.objects.filter(machine=machine).aggregate(newest=Max("version"))["newest"] or 0
+        version = newest + 1
+        sha256 = hashlib.sha256(packed).hexdigest()
+        manifest = {
+            "format": FORMAT,
+            "machine": machine.key,
+            "from_ms": from_ms,
+            "to_ms": to_ms,
+            "cells": cells,
+            "taught_ms": detector.taught_ms,
+            "data_sha256": data_sha256,
+            "seed": seed,
+            "features": [f"{f.metric}/{f.aspect.value}/{f.window}" for f in detector.features],
+            "normal": {name: list(band) for name, band in detector.normal.items()},
+            "step_ms": detector.clock.step_ms,
+            "calibration": {
+                "limits": [round(float(limit), 4) for limit in detector.limits],
+                "forest_limit": round(detector.forest_limit, 6),
+            },
+            "libraries": _libraries(),
+            "sha256": sha256,
+            "seal": _seal(machine.pk, version, sha256),
+        }
+        DetectorModel.objects.filter(machine=machine, active=True).update(active=False)
+        return DetectorModel.objects.create(
+            machine=machine, version=version, active=True, arrays=packed, manifest=manifest
+        )
+
+
+def models_active(machines: Iterable[Machine]) -> dict[int, ActiveModel]:
+    """The active model of each machine that has one, by machine id; one query."""
+    rows = DetectorModel.objects.filter(machine__in=list(machines), active=True).values_list(
+        "machine_id", "id", "version", "manifest__taught_ms", "manifest__to_ms"
+    )
+    return {machine: ActiveModel(pk, version, taught_ms, to_ms) for machine, pk, version, taught_ms, to_ms in rows}
+
+
+def detector_load(model_id: int) -> Detector:
+    """A stored detector, from this process's cache or the database.
+
+    Raises DetectorDamagedError; the model is then no longer active, so that the machine is taught again.
+    """
+    key = (_schema(), model_id)
+    cached = _cache.get(key)
+    if cached is not None:
+        return cached
+    model = DetectorModel.objects.get(pk=model_id)
+    try:
+        detector = _unpack(model)
+    except DetectorDamagedError as error:
+        _log.error("detector_damaged", machine=model.manifest.get("machine"), version=model.version, reason=str(error))
+        DetectorModel.objects.filter(pk=model_id).update(active=False)
+        raise
+    _cache.put(key, detector)
+    return detector
+
+
+def normal_bands(machine: Machine) -> dict[str, tuple[float, float]]:
+    """Where each metric's readings normally lie (low, high), by the active model; empty while learning."""
+    bands = (
+        DetectorModel.objects.filter(machine=machine, active=True).values_list("manifest__normal", flat=True).first()
+    )
+    return {metric: (float(low), float(high)) for metric, (low, high) in (bands or {}).items()}
+
+
+def _pack(detector: Detector) -> bytes:
+    arrays, description = detector_to_parts(detector)
+    text = json.dumps(description, sort_keys=True).encode()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays, **{_DESCRIPTION: np.frombuffer(text, dtype=np.uint8)})
+    return buffer.getvalue()
+
+
+def _unpack(model: DetectorModel) -> Detector:
+    packed = bytes(model.arrays)
+    sha256 = hashlib.sha256(packed).hexdigest()
+    if sha256 != model.manifest.get("sha256"):
+        raise DetectorDamagedError("its arrays are not those of its manifest")
+    if not _seal_holds(model.manifest.get("seal", ""), model.machine_id, model.version, sha256):
+        raise DetectorDamagedError("its seal was made elsewhere")
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
+            arrays: Mapping[str, NDArray[Any]] = {name: stored[name] for name in stored.files}
+        return detector_from_parts(arrays, json.loads(arrays[_DESCRIPTION].tobytes()))
+    except (KeyError, ValueError, OSError, BadZipFile) as error:
+        raise DetectorDamagedError(f"it can't be read: {error}") from error
+
+
+def _seal(machine_id: int, version: int, sha256: str) -> str:
+    """Binds arrays to factory, machine and version, so that a model copied from elsewhere is refused."""
+    return _signer().signature(_sealed(machine_id, version, sha256))
+
+
+def _seal_holds(seal: str, machine_id: int, version: int, sha256: str) -> bool:
+    try:
+        _signer().unsign(f"{_sealed(machine_id, version, sha256)}:{seal}")
+    except signing.BadSignature:
+        return False
+    return True
+
+
+def _sealed(machine_id: int, version: int, sha256: str) -> str:
+    return f"{_schema()}/{machine_id}/{version}/{sha256}"
+
+
+def _schema() -> str:
+    factory = factory_current()
+    if factory is None:
+        raise RuntimeError("detectors belong to a factory: call this inside factory_context")
+    return factory.schema_name
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt="anomalies.detector")
+
+
+def _libraries() -> dict[str, str]:
+    from sklearn import __version__ as sklearn_version
+
+    return {"numpy": np.__version__, "scikit-learn": sklearn_version}
+
+
+class _DetectorCache:
+    """The detectors used last, by schema and model; a model never changes, so no entry is ever stale."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[tuple[str, int], Detector] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, int]) -> Detector | None:
+        with self._lock:
+            found = self._entries.get(key)
+            if found is not None:
+                self._entries.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, int], detector: Detector) -> None:
+        with self._lock:
+            self._entries[key] = detector
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+
+_cache = _DetectorCache(_CACHED_DETECTORS)
+
+
+def detectors_forget() -> None:
+    """Empty this process's cache: for a factory deleted and made again under the same name."""
+    _cache.clear()

@@ -1,0 +1,223 @@
+"""Scoring a machine's stream on event time, from where it stood; and any window on demand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.detection.calibrate import Change, Decision, Evidence, accumulate, episodes
+from anomalies.detection.checks import FlatRun, flat_runs
+from anomalies.detection.detector import Detector, Scores, detector_score
+from anomalies.detection.explain import Carrier, explain
+from anomalies.detection.grid import Grid
+from anomalies.detection.history import DAY_MS, HOUR_MS, grid_read
+from anomalies.detection.registry import ActiveModel, detector_load, models_active
+from common import clock
+from common.errors import InvalidInputError
+from common.times import from_ms as instant_of
+from common.times import rfc3339
+from telemetry.models import Machine, Metric
+
+THRESHOLD = 1.0
+# A worker that was away catches up this far at most; what lies before is history, not news.
+_CATCH_UP_MS = HOUR_MS
+# Devices whose clocks run ahead are taken up to ten minutes.
+_AHEAD_MS = 11 * 60_000
+# A metric this late behind the others no longer holds the stream back; blocks are sent every few seconds.
+_WAIT_FOR_MS = 15_000
+# Health follows the last half minute (of one-second cells): a single odd cell doesn't make a machine look ill.
+_HEALTH_CELLS = 30
+_MOST_DAYS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What scoring the newest cells said.
+
+    decisions: anomalies that began or ended in them. carriers: what carries the present anomaly, if one is active.
+    score: of the last minute, None where nothing could be scored. stuck: metric -> its run of equal readings, where too
+    long. holds_ms: for each metric the model was taught by, how long its value stands. state: to keep and hand in again.
+    """
+
+    scored_to_ms: int
+    decisions: list[Decision]
+    active: bool
+    since_ms: int | None
+    peak: float
+    carriers: list[Carrier]
+    score: float | None
+    stuck: dict[str, FlatRun]
+    holds_ms: dict[str, int]
+    state: dict[str, Any]
+
+
+def stream_score(machine: Machine, model: ActiveModel, *, scored_to_ms: int, state: Mapping[str, Any]) -> Judged | None:
+    """Score the machine's cells that are new since `scored_to_ms`; None when no further cell is complete.
+
+    Reads a window back from there, so that nothing but the state has to survive a kill. Raises StoreUnavailableError,
+    DetectorDamagedError.
+    """
+    detector = detector_load(model.id)
+    evidence, runs = _resumed(model, state)
+    newest_ms = clock.now_ms() + _AHEAD_MS
+    start = max(scored_to_ms, model.taught_to_ms)
+    grid = _window(machine, detector, start=start, to_ms=newest_ms)
+    end = _frontier(grid, detector)
+    if end <= start:
+        return None
+    start = max(start, end - _CATCH_UP_MS)
+    scores = detector_score(detector, grid)
+    new = (scores.t_ms >= start) & (scores.t_ms < end)
+    evidence, decisions = accumulate(evidence, scores.t_ms[new], scores.score[new])
+    runs = flat_runs(_rows(grid, new), runs)
+    began = [decision for decision in decisions if decision.change is Change.BEGAN]
+    since = evidence.since_ms if evidence.active else (began[-1].since_ms if began else None)
+    return Judged(
+        scored_to_ms=end,
+        decisions=decisions,
+        active=evidence.active,
+        since_ms=since,
+        peak=evidence.peak if evidence.active else max((d.peak for d in decisions), default=0.0),
+        carriers=explain(detector, scores, from_ms=since, to_ms=end) if since is not None else [],
+        score=_recent_score(scores, end),
+        stuck={m: run for m, run in runs.items() if run.lasted_ms >= detector.flat_limit_ms.get(m, 1 << 62)},
+        holds_ms={m: detector.clock.hold.get(m, 1) * detector.clock.step_ms for m in detector.metrics},
+        state=_kept(model, evidence, runs),
+    )
+
+
+def analyze(machine: Machine, *, from_ms: int, to_ms: int) -> dict[str, Any]:
+    """Score a past window now, with the active model, in the contract's shape.
+
+    status: “ok”, “learning” without a model, “no_data” where nothing could be scored. Raises InvalidInputError for an
+    empty window or one longer than a day, StoreUnavailableError, DetectorDamagedError.
+    """
+    if not from_ms < to_ms <= from_ms + _MOST_DAYS * DAY_MS:
+        raise InvalidInputError("Choose a window that ends after it begins and is at most one day long.")
+    model = models_active([machine]).get(machine.pk)
+    if model is None:
+        return _answer("learning")
+    detector = detector_load(model.id)
+    grid = grid_read(machine, detector.metrics, detector.clock, from_ms=from_ms - detector.lookback_ms, to_ms=to_ms)
+    scores = detector_score(detector, grid)
+    inside = (scores.t_ms >= from_ms) & np.isfinite(scores.score)
+    if not inside.any():
+        return _answer("no_data", model_version=model.version)
+    found = episodes(scores.t_ms[inside], scores.score[inside])
+    units = dict(Metric.objects.filter(machine=machine).values_list("name", "unit"))
+    return _answer(
+        "ok",
+        score=round(float(scores.score[inside].max()), 4),
+        model_version=model.version,
+        anomalies=[
+            {
+                "from": rfc3339(instant_of(since)),
+                "to": rfc3339(instant_of(end + grid.step_ms)),
+                "score": round(peak, 4),
+                "metrics": evidence_metrics(explain(detector, scores, from_ms=since, to_ms=end), units),
+            }
+            for since, end, peak in found
+        ],
+    )
+
+
+def evidence_metrics(carriers: Sequence[Carrier], units: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Carriers in the contract's shape, with the unit and the aspect beside."""
+    return [
+        {
+            "metric": carrier.metric,
+            "unit": units.get(carrier.metric, ""),
+            "share": carrier.share,
+            "observed": _rounded(carrier.observed),
+            "expected": [_rounded(carrier.low), _rounded(carrier.high)],
+            "aspect": carrier.aspect.value,
+        }
+        for carrier in carriers
+    ]
+
+
+def _answer(
+    status: str,
+    *,
+    score: float | None = None,
+    model_version: int | None = None,
+    anomalies: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "score": score,
+        "threshold": THRESHOLD,
+        "model_version": model_version,
+        "anomalies": list(anomalies),
+    }
+
+
+def _resumed(model: ActiveModel, state: Mapping[str, Any]) -> tuple[Evidence, dict[str, FlatRun]]:
+    evidence = Evidence.from_json(state.get("evidence", {}))
+    if state.get("model") != model.id and not evidence.active:
+        # Another model's doubts are not this one's; an anomaly it has raised stays until this one finds it gone.
+        evidence = Evidence()
+    runs = {metric: FlatRun(*run) for metric, run in state.get("flat", {}).items()}
+    return evidence, runs
+
+
+def _kept(model: ActiveModel, evidence: Evidence, runs: Mapping[str, FlatRun]) -> dict[str, Any]:
+    return {
+        "model": model.id,
+        "evidence": evidence.to_json(),
+        "flat": {metric: [run.value, run.since_ms, run.to_ms] for metric, run in runs.items()},
+    }
+
+
+def _window(machine: Machine, detector: Detector, *, start: int, to_ms: int) -> Grid:
+    start = max(start, to_ms - _AHEAD_MS - 2 * _CATCH_UP_MS)
+    return grid_read(machine, detector.metrics, detector.clock, from_ms=start - detector.lookback_ms, to_ms=to_ms)
+
+
+def _frontier(grid: Grid, detector: Detector) -> int:
+    """Where the stream stands: the start of the last cell that every metric which still reports has reached.
+
+    That cell itself may still be filling, so it is not scored yet.
+    """
+    last = _last_ms(grid)
+    if not last:
+        return 0
+    newest = max(last.values())
+    patience = {
+        metric: max(_WAIT_FOR_MS, detector.clock.hold.get(metric, 1) * detector.clock.step_ms) for metric in last
+    }
+    # A metric slower than the clock has its value until the next one is due.
+    holds = {m: (detector.clock.hold.get(m, 1) - 1) * grid.step_ms for m in last}
+    waiting = [
+        min(newest, t + (holds[metric] if holds[metric] > 5 * grid.step_ms else 0))
+        for metric, t in last.items()
+        if newest - t <= patience[metric]
+    ]
+    return min(waiting)
+
+
+def _last_ms(grid: Grid) -> dict[str, int]:
+    """The last cell in which each metric had a reading of its own."""
+    last = {}
+    for column, metric in enumerate(grid.metrics):
+        rows = np.flatnonzero(np.isfinite(grid.low[:, column]))
+        if len(rows):
+            last[metric] = int(grid.t_ms[rows[-1]])
+    return last
+
+
+def _rows(grid: Grid, rows: NDArray[np.bool_]) -> Grid:
+    parts = (part[rows] for part in (grid.level, grid.low, grid.high, grid.spread))
+    return Grid(grid.step_ms, grid.metrics, grid.t_ms[rows], *parts)
+
+
+def _recent_score(scores: Scores, end: int) -> float | None:
+    recent = scores.score[scores.t_ms < end][-_HEALTH_CELLS:]
+    recent = recent[np.isfinite(recent)]
+    return float(np.median(recent)) if len(recent) else None
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -1,0 +1,109 @@
+"""Teaching a machine's detector from its own history, when there is enough and nothing is wrong."""
+
+import hashlib
+
+import numpy as np
+import structlog
+from django.db import IntegrityError
+
+from anomalies.detection.detector import NotEnoughDataError, detector_fit, learning_progress
+from anomalies.detection.grid import Grid
+from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, metrics_scored
+from anomalies.detection.registry import ActiveModel, model_save
+from anomalies.models import OPEN_STATES, Alert, AlertState, DetectorModel, HealthStatus, MachineHealth
+from common.times import to_ms as ms_of
+from telemetry.models import Machine
+
+_log = structlog.get_logger(__name__)
+
+# A young model knows little of the day: it is taught again each time its history has grown by half, at least every two
+# hours, until it has seen a whole day; then once a day.
+_WINDOW_MS = DAY_MS
+_GROWN_BY = 0.5
+_YOUNG_EVERY_MS = 2 * HOUR_MS
+_WHOLE_DAY = 0.95
+# What led up to an alert is as suspect as the alert itself.
+_BEFORE_ALERT_MS = 10 * 60_000
+_SILENCE = "silence"
+
+
+def training_due(active: ActiveModel | None, *, newest_ms: int) -> bool:
+    """Whether a machine with readings up to `newest_ms` should be taught again; without a model it always should."""
+    if active is None:
+        return True
+    age_ms = newest_ms - active.taught_to_ms
+    if active.taught_ms >= _WHOLE_DAY * _WINDOW_MS:
+        return age_ms >= DAY_MS
+    return age_ms >= min(_GROWN_BY * active.taught_ms, _YOUNG_EVERY_MS)
+
+
+def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
+    """Teach the machine's detector by the day before `newest_ms`; None when there is too little or something is wrong.
+
+    While an alert is active nothing is learnt, and stretches in which one was are left out. Raises
+    StoreUnavailableError.
+    """
+    metrics = metrics_scored(machine.metrics.all())
+    if not metrics or _something_is_wrong(machine):
+        return None
+    clock = clock_read(machine, metrics, to_ms=newest_ms)
+    grid = grid_read(machine, metrics, clock, from_ms=newest_ms - _WINDOW_MS, to_ms=newest_ms)
+    if not len(grid):
+        return None
+    _blank_alerts(machine, grid)
+    seed = machine.pk
+    try:
+        detector = detector_fit(grid, clock, seed=seed)
+        model = model_save(
+            machine,
+            detector,
+            from_ms=int(grid.t_ms[0]),
+            to_ms=int(grid.t_ms[-1]) + grid.step_ms,
+            cells=len(grid),
+            data_sha256=hashlib.sha256(np.ascontiguousarray(grid.level).tobytes()).hexdigest(),
+            seed=seed,
+        )
+    except NotEnoughDataError as error:
+        _log.info("detector_not_taught", machine=machine.key, reason=str(error))
+        return None
+    except IntegrityError:
+        # Another worker taught the same machine at the same time; its version stands.
+        _log.info("detector_taught_elsewhere", machine=machine.key)
+        return None
+    _log.info("detector_taught", machine=machine.key, version=model.version, cells=len(grid))
+    return model
+
+
+def progress_measure(machine: Machine, *, newest_ms: int) -> float:
+    """How far a machine without a model is in its learning, 0 to 1; kept with its health."""
+    metrics = metrics_scored(machine.metrics.all())
+    progress = 0.0
+    if metrics:
+        clock = clock_read(machine, metrics, to_ms=newest_ms)
+        cells, span_ms = history_known(machine, metrics, clock, to_ms=newest_ms)
+        progress = learning_progress(cells=cells, span_ms=span_ms)
+    MachineHealth.objects.get_or_create(machine=machine)
+    MachineHealth.objects.filter(machine=machine).exclude(status=HealthStatus.NO_DATA).update(
+        status=HealthStatus.LEARNING, learning_progress=progress, score=None, threshold=None, health_percent=None
+    )
+    return progress
+
+
+def _something_is_wrong(machine: Machine) -> bool:
+    active = (AlertState.ACTIVE_UNACKNOWLEDGED, AlertState.ACTIVE_ACKNOWLEDGED)
+    return (
+        Alert.objects.filter(machine=machine, state__in=active).exclude(cause=_SILENCE).exists()
+        or MachineHealth.objects.filter(machine=machine, status=HealthStatus.ANOMALOUS).exists()
+    )
+
+
+def _blank_alerts(machine: Machine, grid: Grid) -> None:
+    """Make gaps of every stretch in which an alert was active: it is not what the machine is like when well."""
+    alerts = Alert.objects.filter(machine=machine).exclude(cause=_SILENCE)
+    for alert in alerts.only("since_at", "returned_at", "state"):
+        begins = ms_of(alert.since_at) - _BEFORE_ALERT_MS
+        still_open = alert.returned_at is None and alert.state in OPEN_STATES
+        ends = ms_of(alert.returned_at) if alert.returned_at and not still_open else int(grid.t_ms[-1])
+        rows = (grid.t_ms >= begins) & (grid.t_ms <= ends)
+        for part in (grid.level, grid.low, grid.high, grid.spread):
+            part[rows] = np.nan

@@ -1,0 +1,65 @@
+"""What happens when readings were stored: nothing here, but a task is enqueued, at most about one a second."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.core.cache import cache
+from django.dispatch import receiver
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from common import clock
+from telemetry.signals import readings_stored
+from tenants.models import Factory
+
+_log = structlog.get_logger(__name__)
+
+# The first batch after a pause is evaluated at once; those of the second after it together, at its end.
+_TOGETHER_S = 1.0
+# If the worker is killed with the marker set, evaluation pauses this long at most.
+_MARKER_EXPIRES_S = 5
+_LEADING, _TRAILING = "evaluate.leading", "evaluate.trailing"
+_RATE_S = 10
+
+
+@receiver(readings_stored, dispatch_uid="anomalies.evaluate")
+def evaluate_soon(*, factory: Factory, machines: Mapping[str, tuple[int, int]], **kwargs: Any) -> None:
+    """Have the factory evaluated: now, or within a second together with what else arrives until then.
+
+    The marker of the trailing run is taken away before that run reads, so that no reading stored later is missed.
+    """
+    from anomalies.tasks import evaluate
+
+    try:
+        _count(int(kwargs.get("readings", 0)))
+        if cache.add(_LEADING, 1, timeout=int(_TOGETHER_S)):
+            evaluate.for_factory(factory.slug)
+        elif cache.add(_TRAILING, 1, timeout=_MARKER_EXPIRES_S):
+            evaluate.for_factory_in(factory.slug, _TOGETHER_S)
+    except (RedisError, OperationalError) as error:
+        # The readings are stored; the sweep every few seconds evaluates them once the broker is back.
+        _log.warning("evaluation_not_enqueued", factory=factory.slug, machines=len(machines), error=str(error))
+
+
+def trailing_began() -> None:
+    """The trailing run is about to read: what is stored from now on needs another."""
+    cache.delete(_TRAILING)
+
+
+def ingest_rate() -> float:
+    """Readings stored a second in the current factory, over the last full ten seconds."""
+    try:
+        return round(int(cache.get(_rate_key(-1)) or 0) / _RATE_S, 1)
+    except RedisError:
+        return 0.0
+
+
+def _count(readings: int) -> None:
+    key = _rate_key(0)
+    if readings and not cache.add(key, readings, timeout=6 * _RATE_S):
+        cache.incr(key, readings)
+
+
+def _rate_key(offset: int) -> str:
+    return f"ingest.rate.{clock.now_ms() // 1000 // _RATE_S + offset}"

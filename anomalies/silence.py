@@ -1,0 +1,70 @@
+"""Machines that say nothing: an alert of its own, never a healthy score."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.core.cache import cache
+
+from anomalies.alerts.opening import SILENCE, Finding, alert_raise, alert_return
+from anomalies.alerts.sentences import silence_summary, silence_title
+from anomalies.models import Alert, AlertState, HealthStatus, MachineHealth, Severity
+from anomalies.watch import health_publish
+from common import clock
+from common.times import from_ms, to_ms
+from telemetry.equipment import machine_state
+from telemetry.history.spans import machine_zone
+from telemetry.models import Machine
+
+# Since when we have been listening without a pause. The key expires when no watch runs, so after a stand-still of the
+# platform everybody gets their time to report again, and nobody is blamed for our absence.
+_LISTENING_KEY = "silence.listening_since_ms"
+_PAUSE_S = 60
+
+
+def silence_watch(machines: Iterable[Machine]) -> None:
+    """Raise an alert for each machine that has fallen silent, and return those that are heard again."""
+    now = clock.now()
+    listening_since = _listening_since(now)
+    open_for = set(
+        Alert.objects.filter(
+            cause=SILENCE, state__in=(AlertState.ACTIVE_UNACKNOWLEDGED, AlertState.ACTIVE_ACKNOWLEDGED)
+        ).values_list("machine_id", flat=True)
+    )
+    for machine in machines:
+        if machine.last_seen_at is None:
+            continue
+        if machine_state(machine, now) != "silent":
+            if machine.pk in open_for:
+                alert_return(machine=machine, cause=SILENCE, at=machine.last_seen_at)
+        elif now - max(machine.last_seen_at, listening_since) > timedelta(seconds=machine.silent_after_s):
+            _fell_silent(machine, machine.last_seen_at, now, is_new=machine.pk not in open_for)
+
+
+def _listening_since(now: datetime) -> datetime:
+    since_ms = cache.get(_LISTENING_KEY)
+    if since_ms is None:
+        since_ms = to_ms(now)
+    cache.set(_LISTENING_KEY, since_ms, timeout=_PAUSE_S)
+    return from_ms(int(since_ms))
+
+
+def _fell_silent(machine: Machine, last_seen_at: datetime, now: datetime, *, is_new: bool) -> None:
+    if is_new:
+        silent_s = (now - last_seen_at).total_seconds()
+        alert_raise(
+            Finding(
+                machine=machine,
+                cause=SILENCE,
+                severity=Severity.MEDIUM,
+                title=silence_title(),
+                summary=silence_summary(silent_s=silent_s, since_at=last_seen_at, zone=machine_zone(machine)),
+                since_at=last_seen_at,
+            )
+        )
+    changed = (
+        MachineHealth.objects.filter(machine=machine)
+        .exclude(status=HealthStatus.NO_DATA)
+        .update(status=HealthStatus.NO_DATA, score=None, health_percent=None)
+    )
+    if changed:
+        health_publish(machine, MachineHealth.objects.get(machine=machine))

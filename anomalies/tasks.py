@@ -1,0 +1,163 @@
+"""What Celery runs here: each beat entry fans out to the factories, each factory's task runs inside its own."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.core.cache import cache
+from django.db.models import Max
+from kombu.exceptions import OperationalError
+
+from anomalies.detection.history import metrics_scored
+from anomalies.detection.registry import ActiveModel, models_active
+from anomalies.detection.train import machine_learn, progress_measure, training_due
+from anomalies.models import MachineHealth
+from anomalies.notify import outbox
+from anomalies.receivers import trailing_began
+from anomalies.silence import silence_watch
+from anomalies.watch import health_publish, machines_evaluate
+from common import clock
+from common.times import to_ms
+from telemetry.equipment import machine_state
+from telemetry.models import Machine
+from telemetry.store.base import StoreUnavailableError
+from tenants.context import factory_current
+from tenants.tasks import FactoryTask, for_each_factory
+
+_log = structlog.get_logger(__name__)
+
+# A machine is taught by one worker at a time; if that one is killed, another begins after this long.
+_TEACHING_S = 120
+# Readings of machines that were heard this lately are looked at by the sweep, too.
+_SWEEP_S = 60
+
+
+class EvaluateTask(FactoryTask):
+    """A factory's task that may also be enqueued for a little later."""
+
+    abstract = True
+
+    def for_factory_in(self, slug: str, delay_s: float) -> Any:
+        """Enqueue for one factory, to run after `delay_s` seconds."""
+        return self.apply_async(kwargs={"factory_slug": slug, "trailing": True}, countdown=delay_s)
+
+
+@shared_task(bind=True, base=EvaluateTask)
+def evaluate(self: EvaluateTask, *, trailing: bool = False) -> int:
+    """Carry rules and detectors of one factory over what has been stored since; the number of machines looked at."""
+    if trailing:
+        trailing_began()
+    try:
+        return machines_evaluate(_machines_heard())
+    except StoreUnavailableError as error:
+        # Nothing is lost: the next run begins where this one stood.
+        _log.warning("evaluation_waits_for_store", factory=self.factory.slug, error=str(error))
+        return 0
+
+
+@shared_task
+def train_due() -> int:
+    """Beat: have every factory look which of its machines should be taught."""
+    return for_each_factory(train_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def train_factory(self: FactoryTask) -> int:
+    """Measure learning progress and enqueue the trainings that are due; their number."""
+    machines = [machine for machine in _machines_heard() if metrics_scored(machine.metrics.all())]
+    models = models_active(machines)
+    enqueued = 0
+    try:
+        for machine in machines:
+            newest_ms = _newest_ms(machine)
+            if newest_ms is None or not _should_learn(machine, models.get(machine.pk), newest_ms):
+                continue
+            # An optimisation only: two trainings at once would end in one version.
+            if cache.add(f"teaching.{machine.pk}", 1, timeout=_TEACHING_S):
+                train_machine.for_factory(self.factory.slug, machine.pk)
+                enqueued += 1
+    except StoreUnavailableError as error:
+        _log.warning("training_waits_for_store", factory=self.factory.slug, error=str(error))
+    return enqueued
+
+
+@shared_task(bind=True, base=FactoryTask)
+def train_machine(self: FactoryTask, machine_id: int) -> bool:
+    """Teach one machine's detector; False when it could not be taught now."""
+    machine = Machine.objects.filter(pk=machine_id).prefetch_related("metrics").first()
+    newest_ms = _newest_ms(machine) if machine else None
+    if machine is None or newest_ms is None:
+        return False
+    try:
+        return machine_learn(machine, newest_ms=newest_ms) is not None
+    except StoreUnavailableError as error:
+        _log.warning("training_waits_for_store", factory=self.factory.slug, machine=machine.key, error=str(error))
+        return False
+
+
+@shared_task
+def watch_silence() -> int:
+    """Beat: have every factory look for silent machines, and for readings whose announcement was lost."""
+    return for_each_factory(watch_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def watch_factory(self: FactoryTask) -> None:
+    """One factory's silent machines, and a sweep over the others."""
+    silence_watch(Machine.objects.select_related("line__site"))
+    evaluate.for_factory(self.factory.slug)
+
+
+@shared_task
+def drain_outbox() -> int:
+    """Beat: have every factory send what waits in its outbox."""
+    return for_each_factory(drain_factory_outbox)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def drain_factory_outbox(self: FactoryTask) -> int:
+    """Send one factory's due notifications; the number sent."""
+    sent = outbox.drain()
+    if sent:
+        _log.info("notifications_sent", factory=self.factory.slug, sent=sent)
+    return sent
+
+
+def drain_outbox_soon() -> None:
+    """Have the current factory's outbox drained now instead of at the next beat."""
+    factory = factory_current()
+    if factory is None:
+        return
+    try:
+        drain_factory_outbox.for_factory(factory.slug)
+    except OperationalError as error:
+        _log.warning("drain_not_enqueued", factory=factory.slug, error=str(error))
+
+
+def _machines_heard() -> list[Machine]:
+    """Machines that report; one that has just appeared has no time of its own yet."""
+    now = clock.now()
+    machines = Machine.objects.select_related("line__site").prefetch_related("metrics")
+    return [
+        machine
+        for machine in machines
+        if machine.last_seen_at is None
+        or machine_state(machine, now) == "live"
+        or now - machine.last_seen_at < timedelta(seconds=_SWEEP_S)
+    ]
+
+
+def _newest_ms(machine: Machine) -> int | None:
+    newest = machine.metrics.aggregate(newest=Max("last_at"))["newest"]
+    return None if newest is None else to_ms(newest)
+
+
+def _should_learn(machine: Machine, model: ActiveModel | None, newest_ms: int) -> bool:
+    if model is not None:
+        return training_due(model, newest_ms=newest_ms)
+    before = MachineHealth.objects.filter(machine=machine).values_list("learning_progress", flat=True).first()
+    progress = progress_measure(machine, newest_ms=newest_ms)
+    if before is None or abs(progress - before) >= 0.01:
+        health_publish(machine, MachineHealth.objects.get(machine=machine))
+    return progress >= 1.0

@@ -1,0 +1,251 @@
+"""One machine, evaluated: its limits and its detector over what is new, the alerts they raise, its health told."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from anomalies.alerts.opening import DETECTOR, Finding, alert_raise, alert_return, alert_update
+from anomalies.alerts.sentences import (
+    detector_summary,
+    detector_title,
+    missing_summary,
+    missing_title,
+    stuck_summary,
+    stuck_title,
+)
+from anomalies.detection.calibrate import Change, health_percent
+from anomalies.detection.registry import ActiveModel, DetectorDamagedError, models_active
+from anomalies.detection.score import THRESHOLD, Judged, evidence_metrics, stream_score
+from anomalies.models import OPEN_STATES, Alert, HealthStatus, MachineHealth, Rule, Severity
+from anomalies.rules.watch import rules_watch
+from common.times import from_ms, rfc3339
+from telemetry.history.spans import machine_zone
+from telemetry.live.hub import live_publish
+from telemetry.models import Machine, Metric
+from telemetry.store.base import StoreUnavailableError
+from tenants.context import factory_current
+
+_log = structlog.get_logger(__name__)
+
+# An open alert's figures follow the machine this often (event time), not with every reading.
+_UPDATE_EVERY_MS = 20_000
+# A metric that stays away this long while its machine reports is missing, whatever its rate.
+_MISSING_INTERVALS = 4
+# Health moves on pages when it moved by this much, or its word changed.
+_HEALTH_STEP = 5.0
+
+
+def machines_evaluate(machines: Iterable[Machine]) -> int:
+    """Evaluate machines one after another; a machine that fails leaves the others alone. The number evaluated.
+
+    Raises StoreUnavailableError, after which another run begins where this one stood.
+    """
+    machines = list(machines)
+    models = models_active(machines)
+    rules = _rules_of(machines)
+    done = 0
+    for machine in machines:
+        try:
+            done += int(machine_evaluate(machine, model=models.get(machine.pk), rules=rules.get(machine.pk, ())))
+        except StoreUnavailableError:
+            raise
+        except DetectorDamagedError:
+            # Logged where it was found; limits go on without it, and the next training replaces it.
+            done += int(machine_evaluate(machine, model=None, rules=rules.get(machine.pk, ())))
+    return done
+
+
+def machine_evaluate(machine: Machine, *, model: ActiveModel | None, rules: Sequence[Rule]) -> bool:
+    """Carry one machine's stream forward in one transaction; False when another worker has it in hand just now."""
+    with transaction.atomic():
+        health = _health_locked(machine)
+        if health is None:
+            return False
+        before = (health.status, health.health_percent)
+        state = dict(health.state)
+        state["rules"] = rules_watch(machine, rules, state.get("rules", {}))
+        if model is not None:
+            state = _detect(machine, model, health, state)
+        elif health.status != HealthStatus.LEARNING:
+            _learning(health)
+        health.state = state
+        health.save()
+        if _moved(before, health):
+            health_publish(machine, health)
+    return True
+
+
+def health_publish(machine: Machine, health: MachineHealth) -> None:
+    """Tell open browsers a machine's state and health, on commit."""
+    factory = factory_current()
+    if factory is None:
+        return
+    message: dict[str, Any] = {
+        "type": "state",
+        "machine": machine.key,
+        "state": "silent" if health.status == HealthStatus.NO_DATA else "live",
+        "health": {
+            "status": health.status,
+            "percent": health.health_percent,
+            "score": health.score,
+            "threshold": health.threshold,
+            "learning_progress": health.learning_progress,
+        },
+        "last_seen_at": rfc3339(machine.last_seen_at) if machine.last_seen_at else None,
+    }
+    transaction.on_commit(lambda: live_publish(factory.slug, message))
+
+
+def _health_locked(machine: Machine) -> MachineHealth | None:
+    """The machine's stream, for this worker alone until the transaction ends; None while another has it."""
+    found = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine=machine)
+    health = found.first()
+    if health is None and MachineHealth.objects.get_or_create(machine=machine)[1]:
+        health = found.first()
+    return health
+
+
+def _rules_of(machines: Sequence[Machine]) -> dict[int, list[Rule]]:
+    found: dict[int, list[Rule]] = {}
+    for rule in Rule.objects.filter(active=True, metric__machine__in=machines).select_related("metric"):
+        found.setdefault(rule.metric.machine_id, []).append(rule)
+    return found
+
+
+def _detect(machine: Machine, model: ActiveModel, health: MachineHealth, state: dict[str, Any]) -> dict[str, Any]:
+    judged = stream_score(machine, model, scored_to_ms=health.scored_to_ms, state=state)
+    health.learning_progress, health.threshold = 1.0, THRESHOLD
+    if judged is None:
+        if health.status == HealthStatus.LEARNING:
+            health.status = HealthStatus.NORMAL
+        return state
+    metrics = {metric.name: metric for metric in machine.metrics.all()}
+    told_ms = _tell_anomaly(machine, model, judged, metrics, told_ms=state.get("told_ms", 0))
+    checks = _tell_checks(machine, judged, metrics, before=state.get("checks", []))
+    health.scored_to_ms = judged.scored_to_ms
+    _judge_health(health, judged, wrong=bool(checks))
+    return {**judged.state, "rules": state.get("rules", {}), "told_ms": told_ms, "checks": checks}
+
+
+def _judge_health(health: MachineHealth, judged: Judged, *, wrong: bool) -> None:
+    """A gap is no health: what can't be scored keeps no figure."""
+    health.score = None if judged.score is None else round(judged.score, 4)
+    percent = None if judged.score is None else health_percent(judged.score)
+    if judged.active or wrong:
+        health.status = HealthStatus.ANOMALOUS
+        percent = None if percent is None else min(percent, 50.0)
+    else:
+        health.status = HealthStatus.NO_DATA if judged.score is None else HealthStatus.NORMAL
+    health.health_percent = percent
+
+
+def _learning(health: MachineHealth) -> None:
+    health.status, health.score, health.threshold, health.health_percent = HealthStatus.LEARNING, None, None, None
+
+
+def _moved(before: tuple[str, float | None], health: MachineHealth) -> bool:
+    status, percent = before
+    if status != health.status or (percent is None) != (health.health_percent is None):
+        return True
+    return abs((percent or 0.0) - (health.health_percent or 0.0)) >= _HEALTH_STEP
+
+
+def _tell_anomaly(
+    machine: Machine, model: ActiveModel, judged: Judged, metrics: dict[str, Metric], *, told_ms: int
+) -> int:
+    """Raise, update or return the detector's alert; answers up to when (event time) it has been told."""
+    for decision in judged.decisions:
+        if decision.change is Change.BEGAN and judged.carriers:
+            alert_raise(_finding(machine, model, judged, metrics))
+            told_ms = judged.scored_to_ms
+        elif decision.change is Change.ENDED:
+            alert_return(machine=machine, cause=DETECTOR, at=from_ms(decision.t_ms))
+    if judged.active and judged.carriers and judged.scored_to_ms - told_ms >= _UPDATE_EVERY_MS:
+        alert = Alert.objects.filter(machine=machine, cause=DETECTOR, state__in=OPEN_STATES).first()
+        if alert is not None:
+            alert_update(alert, _finding(machine, model, judged, metrics))
+        told_ms = judged.scored_to_ms
+    return told_ms
+
+
+def _finding(machine: Machine, model: ActiveModel, judged: Judged, metrics: dict[str, Metric]) -> Finding:
+    parts = [(c, metrics.get(c.metric) or Metric(name=c.metric)) for c in judged.carriers]
+    since_at = from_ms(judged.since_ms if judged.since_ms is not None else judged.scored_to_ms)
+    units = {name: metric.unit for name, metric in metrics.items()}
+    return Finding(
+        machine=machine,
+        cause=DETECTOR,
+        severity=_severity(judged.peak),
+        title=detector_title(parts)[:200],
+        summary=detector_summary(parts, since_at=since_at, zone=machine_zone(machine))[:400],
+        since_at=since_at,
+        evidence={
+            "score": round(judged.peak, 4),
+            "threshold": THRESHOLD,
+            "model_version": model.version,
+            "metrics": evidence_metrics(judged.carriers, units),
+        },
+    )
+
+
+def _severity(peak: float) -> str:
+    """How far out it went, in thresholds."""
+    if peak >= 4.0:
+        return Severity.CRITICAL
+    return Severity.HIGH if peak >= 1.8 else Severity.MEDIUM
+
+
+def _tell_checks(machine: Machine, judged: Judged, metrics: dict[str, Metric], *, before: Sequence[str]) -> list[str]:
+    """Alerts of their own for sensors that stand still or stay away; answers the causes that hold now."""
+    found = _stuck(machine, judged, metrics) | _missing(machine, judged, metrics)
+    for cause, finding in found.items():
+        if cause not in before:
+            alert_raise(finding)
+    for cause in before:
+        if cause not in found:
+            alert_return(machine=machine, cause=cause, at=from_ms(judged.scored_to_ms))
+    return sorted(found)
+
+
+def _stuck(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> dict[str, Finding]:
+    found = {}
+    for name, run in judged.stuck.items():
+        metric, since_at = metrics.get(name) or Metric(name=name), from_ms(run.since_ms)
+        cause = f"stuck:{name}"
+        found[cause] = Finding(
+            machine=machine,
+            cause=cause,
+            severity=Severity.MEDIUM,
+            title=stuck_title(metric),
+            summary=stuck_summary(metric, value=run.value, since_at=since_at, zone=machine_zone(machine)),
+            since_at=since_at,
+            evidence={
+                "metrics": [
+                    {"metric": name, "unit": metric.unit, "share": 1.0, "observed": run.value, "expected": None}
+                ]
+            },
+        )
+    return found
+
+
+def _missing(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> dict[str, Finding]:
+    found = {}
+    for name, hold_ms in judged.holds_ms.items():
+        metric = metrics.get(name)
+        if metric is None or metric.last_at is None:
+            continue
+        late_ms = judged.scored_to_ms - round(metric.last_at.timestamp() * 1000)
+        if late_ms <= max(machine.silent_after_s * 1000, _MISSING_INTERVALS * hold_ms):
+            continue
+        cause = f"missing:{name}"
+        found[cause] = Finding(
+            machine=machine,
+            cause=cause,
+            severity=Severity.MEDIUM,
+            title=missing_title(metric),
+            summary=missing_summary(since_at=metric.last_at, zone=machine_zone(machine)),
+            since_at=metric.last_at,
+        )
+    return found
