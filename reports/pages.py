@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -19,7 +20,7 @@ from reports.models import Report, Schedule
 from reports.requesting import IN_THE_MAKING, report_request
 from reports.schedule import WeeklyTime, week_until
 from reports.tasks import report_enqueue
-from reports.wording import period_text
+from reports.wording import instant_text, period_text
 from tenants.context import factory_current
 from tenants.models import Factory
 
@@ -93,16 +94,16 @@ def _row(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "period": period_text(told),
-        "created_at": report.created_at.astimezone(zone),
-        "finished_at": report.finished_at.astimezone(zone) if report.finished_at else None,
+        "created": instant_text(report.created_at.astimezone(zone).isoformat()),
     }
 
 
-def _next_due(factory: Factory, now: datetime) -> datetime | None:
-    """When the next one comes by itself, in plant time; None when no schedule is active."""
+def _next_due(factory: Factory, now: datetime) -> str:
+    """When the next one comes by itself, in plant time; empty when no schedule is active."""
     due = [
         WeeklyTime(schedule.weekday, schedule.hour).next_due(now, factory.zone)
         for schedule in Schedule.objects.all() or [Schedule()]
         if schedule.active
     ]
-    return min(due).astimezone(factory.zone) if due else None
+    # Templates would turn an aware instant into the server's zone again.
+    return date_format(min(due).astimezone(factory.zone).replace(tzinfo=None), "l j F, H:i") if due else ""
