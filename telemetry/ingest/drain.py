@@ -146,7 +146,9 @@ class Drain:
             first, last = int(series.t_ms[0]), int(series.t_ms[-1])
             known = spans.get(series.machine, (first, last))
             spans[series.machine] = (min(first, known[0]), max(last, known[1]))
-        for receiver, error in readings_stored.send_robust(sender=Drain, factory=factory, machines=spans):
+        for receiver, error in readings_stored.send_robust(
+            sender=Drain, factory=factory, machines=spans, readings=len(registered.batch)
+        ):
             if isinstance(error, Exception):
                 # A receiver only enqueues; the readings are safe, and the next batch announces itself.
                 _log.warning("announcement_failed", factory=factory.slug, receiver=str(receiver), error=str(error))

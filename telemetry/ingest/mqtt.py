@@ -1,0 +1,270 @@
+"""The MQTT door: devices publish, and are acknowledged once the journal has committed. It is no broker.
+
+What all devices of a factory sent within one turn of the event loop is parsed into one set of columns and becomes one
+journal row: under load the cost of a message shrinks, and at rest nothing waits.
+"""
+
+import asyncio
+import secrets
+import ssl
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import structlog
+from django.db import Error as DatabaseError
+
+from accounts.api_keys import VerifiedKey
+from common import clock
+from common.errors import DomainError, NotAuthenticatedError
+from telemetry.ingest.admission import admit, refused_charge
+from telemetry.ingest.columns import Columns
+from telemetry.ingest.doors import readings_append, refusals_append
+from telemetry.ingest.journal import Journal, JournalError, JournalFullError
+from telemetry.ingest.mqtt_keys import key_check, keys_gone
+from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
+from telemetry.ingest.mqtt_session import DeviceConnection
+from telemetry.ingest.payloads import parse_into
+from telemetry.ingest.refusals import PayloadError, Refusal, excerpt, grouped, sayable
+
+_log = structlog.get_logger(__name__)
+
+MAX_CONNECTIONS = 10_000
+_TURN_BYTES = 4 * 1024 * 1024
+_WATCH_EVERY_S = 0.5
+_WRONG_KEY_DELAY_S = 0.3
+
+
+class _Message(NamedTuple):
+    device: DeviceConnection
+    machine: str
+    packet_id: int
+    payload: bytes
+
+
+class MqttDoor:
+    """Listens, gathers, commits, acknowledges. One per process, on one event loop.
+
+    check_key: proves user name and password, in a thread; gone_keys: which of the connected keys are dead, in a thread.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        check_key: Callable[[str, str], VerifiedKey] = key_check,
+        gone_keys: Callable[[Iterable[VerifiedKey]], set[VerifiedKey]] = keys_gone,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._journal = journal
+        self._check_key = check_key
+        self._gone_keys = gone_keys
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mqtt-keys")
+        self._connections: set[DeviceConnection] = set()
+        self._sessions: dict[tuple[str, str], DeviceConnection] = {}
+        self._waiting: dict[str, list[_Message]] = defaultdict(list)
+        self._waiting_bytes = 0
+        self._committing = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._turn_due = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
+        """Listen; returns the port, which differs from the one asked for when that was 0."""
+        self._server = await self.loop.create_server(
+            lambda: DeviceConnection(self), host, port, ssl=tls, backlog=1024, reuse_address=True
+        )
+        self._spawn(self._watch())
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Take no more, acknowledge what is being committed, say good-bye."""
+        if self._server is not None:
+            self._server.close()
+        self._turn()
+        await self._quiet.wait()
+        for device in list(self._connections):
+            device.close(Reason.SERVER_SHUTTING_DOWN)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # --- connections come and go ---
+
+    def enter(self, device: DeviceConnection) -> bool:
+        """Whether there is room for one more."""
+        if len(self._connections) >= MAX_CONNECTIONS:
+            _log.warning("device_turned_away", peer=device.peer, connections=len(self._connections))
+            return False
+        self._connections.add(device)
+        return True
+
+    def leave(self, device: DeviceConnection) -> None:
+        """The socket is closed."""
+        self._connections.discard(device)
+        if device.key is not None and self._sessions.get((device.key.factory, device.client_id)) is device:
+            del self._sessions[device.key.factory, device.client_id]
+
+    def admit(self, device: DeviceConnection, packet: Connect) -> None:
+        """Check the key off the event loop, then answer."""
+        self._spawn(self._admit(device, packet))
+
+    def take_over(self, device: DeviceConnection) -> None:
+        """One connection per client id and factory: the newer one stays [MQTT-3.1.4-2]."""
+        if device.key is None:
+            return
+        place = (device.key.factory, device.client_id)
+        older = self._sessions.get(place)
+        self._sessions[place] = device
+        if older is not None:
+            older.close(Reason.SESSION_TAKEN_OVER, "another connection has this client id")
+
+    def new_client_id(self) -> str:
+        """For a device that leaves the choice to us."""
+        return f"fp-{secrets.token_hex(8)}"
+
+    async def _admit(self, device: DeviceConnection, packet: Connect) -> None:
+        user_name, password = packet.user_name or "", (packet.password or b"").decode("utf-8", "replace")
+        try:
+            key = await self.loop.run_in_executor(self._threads, self._check_key, user_name, password)
+        except DomainError as error:
+            _log.warning("device_refused", factory=user_name[:40], peer=device.peer, code=error.code)
+            await asyncio.sleep(_WRONG_KEY_DELAY_S)
+            bad = isinstance(error, NotAuthenticatedError)
+            device.refused(Reason.BAD_CREDENTIALS if bad else Reason.NOT_AUTHORIZED, error.detail)
+        except DatabaseError as error:
+            _log.warning("device_not_checked", factory=user_name[:40], peer=device.peer, error=str(error))
+            device.refused(Reason.SERVER_UNAVAILABLE, "keys can't be checked now")
+        else:
+            device.connected(key, packet)
+
+    async def _watch(self) -> None:
+        """Hang up on devices that fell silent and on keys that were revoked."""
+        while True:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            now_s = self.loop.time()
+            for device in list(self._connections):
+                if device.overdue(now_s):
+                    device.close(Reason.KEEP_ALIVE_TIMEOUT, "nothing was heard")
+            await self._watch_keys()
+
+    async def _watch_keys(self) -> None:
+        keys = {device.key for device in self._connections if device.key is not None}
+        if not keys:
+            return
+        try:
+            gone = await self.loop.run_in_executor(self._threads, self._gone_keys, keys)
+        except DatabaseError as error:
+            _log.warning("keys_not_checked", error=str(error)[:200])
+            return
+        for device in list(self._connections):
+            if device.key in gone:
+                device.close(Reason.NOT_AUTHORIZED, "the key was revoked")
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("mqtt_task_failed", error=repr(task.exception()))
+
+    # --- messages ---
+
+    def take(self, device: DeviceConnection, machine: str, packet: Publish) -> None:
+        """Gather a message for this turn of the loop."""
+        if device.key is None:
+            return
+        self._waiting[device.key.factory].append(_Message(device, machine, packet.packet_id, packet.payload))
+        self._waiting_bytes += len(packet.payload)
+        if self._waiting_bytes >= _TURN_BYTES:
+            self._turn()
+        elif not self._turn_due:
+            self._turn_due = True
+            self.loop.call_soon(self._turn)
+
+    def refuse(self, device: DeviceConnection, code: str, detail: str, packet: Publish) -> None:
+        """Quarantine a message that came by a wrong topic."""
+        if device.key is not None:
+            refused_charge(device.key.factory)
+            refusal = Refusal(_source(device.key), "", "", code, sayable(detail, 300), 1, excerpt(packet.payload))
+            refusals_append(self._journal, device.key.factory, [refusal])
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        waiting, self._waiting = self._waiting, defaultdict(list)
+        self._waiting_bytes = 0
+        for slug, messages in waiting.items():
+            try:
+                self._commit(slug, messages)
+            except JournalError as error:
+                self._committed(slug, messages, error)
+
+    def _commit(self, slug: str, messages: list[_Message]) -> None:
+        now_ms = clock.now_ms()
+        columns, refusals = self._read(slug, messages, now_ms)
+        parsed = columns.finish()
+        admitted = admit(parsed, factory_slug=slug, now_ms=now_ms)
+        refusals += grouped(admitted.rejected[len(parsed.rejected) :], source=_source(messages[0].device.key))
+        committed = refusals_append(self._journal, slug, refusals)
+        if admitted.batch.series:
+            committed = readings_append(self._journal, slug, admitted.batch)
+        if committed is None:
+            raise JournalFullError("there is no room to note what was refused")
+        self._committing += 1
+        self._quiet.clear()
+        committed.add_done_callback(lambda done: self._tell(slug, messages, done))
+        if admitted.wait_s > 0:
+            for device in {message.device for message in messages}:
+                device.rest(admitted.wait_s)
+
+    def _read(self, slug: str, messages: list[_Message], now_ms: int) -> tuple[Columns, list[Refusal]]:
+        columns, refusals = Columns(), []
+        for message in messages:
+            before = len(columns.rejected)
+            source = _source(message.device.key)
+            try:
+                parse_into(columns, message.payload, received_ms=now_ms, machine=message.machine)
+            except PayloadError as error:
+                refused_charge(slug)
+                machine, detail = sayable(message.machine, 64), sayable(error.detail, 300)
+                refusals.append(Refusal(source, machine, "", error.code, detail, 1, excerpt(message.payload)))
+            if len(columns.rejected) > before:
+                refusals += grouped(columns.rejected[before:], source=source, payload=excerpt(message.payload))
+        return columns, refusals
+
+    def _tell(self, slug: str, messages: list[_Message], done: "Future[int]") -> None:
+        """In the journal's thread."""
+        self.loop.call_soon_threadsafe(self._committed_one, slug, messages, done.exception())
+
+    def _committed_one(self, slug: str, messages: list[_Message], error: BaseException | None) -> None:
+        self._committing -= 1
+        if not self._committing:
+            self._quiet.set()
+        self._committed(slug, messages, error)
+
+    def _committed(self, slug: str, messages: list[_Message], error: BaseException | None) -> None:
+        """Acknowledge, or hang up without: the device keeps what it has and sends it again."""
+        acks: dict[DeviceConnection, tuple[bytearray, int, int]] = {}
+        for device, _machine, packet_id, payload in messages:
+            packets, count, size = acks.get(device) or (bytearray(), 0, 0)
+            if packet_id and error is None:
+                packets += puback_encode(device.version, packet_id)
+            acks[device] = (packets, count + 1, size + len(payload))
+        for device, (packets, count, size) in acks.items():
+            device.acknowledged(bytes(packets), count, size)
+            if error is not None:
+                full = isinstance(error, JournalFullError)
+                device.close(Reason.QUOTA_EXCEEDED if full else Reason.SERVER_BUSY, "not stored, send it again later")
+        if error is not None:
+            _log.error("messages_not_stored", factory=slug, messages=len(messages), error=str(error))
+
+
+def _source(key: VerifiedKey | None) -> str:
+    return f"MQTT {key.prefix}" if key else "MQTT"

@@ -1,0 +1,302 @@
+"""MQTT 3.1.1 and 5 on the wire: bytes to the packets that a device may send, and our answers to bytes. Pure.
+
+Sources: OASIS MQTT 3.1.1 and MQTT 5.0; the numbers in brackets there, such as [MQTT-2.2.2-2], are theirs.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import TypeAlias
+
+import msgspec
+
+from telemetry.ingest.mqtt_wire import MalformedPacketError, Reader, properties_encode, varint_encode
+
+V311 = 4
+V5 = 5
+
+
+class Kind(IntEnum):
+    """Packet types."""
+
+    CONNECT = 1
+    CONNACK = 2
+    PUBLISH = 3
+    PUBACK = 4
+    PUBREC = 5
+    PUBREL = 6
+    PUBCOMP = 7
+    SUBSCRIBE = 8
+    SUBACK = 9
+    UNSUBSCRIBE = 10
+    UNSUBACK = 11
+    PINGREQ = 12
+    PINGRESP = 13
+    DISCONNECT = 14
+    AUTH = 15
+
+
+class Reason(IntEnum):
+    """Reason codes of MQTT 5 that we send."""
+
+    SUCCESS = 0x00
+    NO_SUBSCRIPTION_EXISTED = 0x11
+    UNSPECIFIED = 0x80
+    MALFORMED_PACKET = 0x81
+    PROTOCOL_ERROR = 0x82
+    UNSUPPORTED_VERSION = 0x84
+    CLIENT_ID_INVALID = 0x85
+    BAD_CREDENTIALS = 0x86
+    NOT_AUTHORIZED = 0x87
+    SERVER_UNAVAILABLE = 0x88
+    SERVER_BUSY = 0x89
+    SERVER_SHUTTING_DOWN = 0x8B
+    BAD_AUTHENTICATION_METHOD = 0x8C
+    KEEP_ALIVE_TIMEOUT = 0x8D
+    SESSION_TAKEN_OVER = 0x8E
+    TOPIC_NAME_INVALID = 0x90
+    RECEIVE_MAXIMUM_EXCEEDED = 0x93
+    TOPIC_ALIAS_INVALID = 0x94
+    PACKET_TOO_LARGE = 0x95
+    QUOTA_EXCEEDED = 0x97
+    QOS_NOT_SUPPORTED = 0x9B
+
+
+# CONNACK return codes of 3.1.1 for our reasons; it has no others.
+_CONNACK_311 = {
+    Reason.SUCCESS: 0,
+    Reason.UNSUPPORTED_VERSION: 1,
+    Reason.CLIENT_ID_INVALID: 2,
+    Reason.SERVER_UNAVAILABLE: 3,
+    Reason.SERVER_BUSY: 3,
+    Reason.QUOTA_EXCEEDED: 3,
+    Reason.BAD_CREDENTIALS: 4,
+    Reason.NOT_AUTHORIZED: 5,
+}
+
+
+class UnsupportedVersionError(MalformedPacketError):
+    """A CONNECT in a version that is not spoken here."""
+
+
+class PacketTooLargeError(MalformedPacketError):
+    """The fixed header announces more than the server takes."""
+
+
+class Connect(msgspec.Struct, frozen=True, gc=False):
+    """A device introduces itself. user_name and password are None when not given."""
+
+    version: int
+    client_id: str
+    clean: bool
+    keep_alive_s: int
+    user_name: str | None
+    password: bytes | None
+    properties: dict[int, object]
+
+
+class Publish(msgspec.Struct, frozen=True, gc=False):
+    """A message. packet_id is 0 for QoS 0."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    packet_id: int
+    properties: dict[int, object]
+
+
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
+    """SUBSCRIBE or UNSUBSCRIBE, which are both refused; count: topic filters in it."""
+
+    packet_id: int
+    count: int
+    unsubscribe: bool
+
+
+class PingRequest(msgspec.Struct, frozen=True, gc=False):
+    """Still there."""
+
+
+class Disconnect(msgspec.Struct, frozen=True, gc=False):
+    """A device takes its leave."""
+
+
+class Unexpected(msgspec.Struct, frozen=True, gc=False):
+    """A well-formed packet that a publisher of QoS 0 and 1 has no reason to send."""
+
+    kind: int
+
+
+Packet: TypeAlias = Connect | Publish | Subscribe | PingRequest | Disconnect | Unexpected
+
+
+class Decoder:
+    """Cuts one connection's byte stream into packets; whatever the bytes, raises MalformedPacketError or nothing.
+
+    version is learnt from CONNECT: properties exist in MQTT 5 alone.
+    """
+
+    def __init__(self, *, max_packet_bytes: int) -> None:
+        self._max = max_packet_bytes
+        self._buffer = bytearray()
+        self.version = V311
+
+    def feed(self, data: bytes) -> Iterator[Packet]:
+        """The packets that are complete with this data."""
+        self._buffer += data
+        start = 0
+        try:
+            while True:
+                header = _header(self._buffer, start, self._max)
+                if header is None:
+                    return
+                body_at, end = header
+                if end > len(self._buffer):
+                    return
+                first, body = self._buffer[start], bytes(self._buffer[body_at:end])
+                start = end
+                packet = _decode(first, body, self.version)
+                if isinstance(packet, Connect):
+                    self.version = packet.version
+                yield packet
+        finally:
+            del self._buffer[:start]
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of a packet that is not complete."""
+        return len(self._buffer)
+
+
+def _header(buffer: bytearray, start: int, maximum: int) -> tuple[int, int] | None:
+    """Where the body begins and ends; None while the fixed header is incomplete."""
+    length, at = 0, start + 1
+    for shift in (0, 7, 14, 21):
+        if at >= len(buffer):
+            return None
+        byte = buffer[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if at - start + length > maximum:
+                raise PacketTooLargeError(f"a packet of {length} bytes")
+            return at, at + length
+    raise MalformedPacketError("the remaining length has more than four bytes")
+
+
+def _decode(first: int, body: bytes, version: int) -> Packet:
+    kind, flags = first >> 4, first & 0x0F
+    if kind == Kind.PUBLISH:
+        return _publish(flags, body, version)
+    # [MQTT-2.2.2-2] reserved flags are fixed.
+    if flags != (2 if kind in {Kind.PUBREL, Kind.SUBSCRIBE, Kind.UNSUBSCRIBE} else 0):
+        raise MalformedPacketError("reserved flags are set")
+    if kind == Kind.CONNECT:
+        return _connect(body)
+    if kind == Kind.PINGREQ:
+        if body:
+            raise MalformedPacketError("PINGREQ has a body")
+        return PingRequest()
+    if kind == Kind.DISCONNECT:
+        return Disconnect()
+    if kind in {Kind.SUBSCRIBE, Kind.UNSUBSCRIBE}:
+        return _subscribe(body, version, unsubscribe=kind == Kind.UNSUBSCRIBE)
+    if kind == 0:
+        raise MalformedPacketError("packet type 0")
+    return Unexpected(kind)
+
+
+def _publish(flags: int, body: bytes, version: int) -> Publish:
+    qos = flags >> 1 & 3
+    if qos == 3:
+        raise MalformedPacketError("QoS 3")
+    reader = Reader(body)
+    topic = reader.text()
+    packet_id = reader.packet_id() if qos else 0
+    properties = reader.properties() if version == V5 else {}
+    return Publish(topic, reader.rest(), qos, packet_id, properties)
+
+
+def _connect(body: bytes) -> Connect:
+    reader = Reader(body)
+    name, version = reader.text(), reader.byte()
+    if (name, version) not in {("MQTT", V311), ("MQTT", V5)}:
+        if name in {"MQTT", "MQIsdp"}:
+            raise UnsupportedVersionError(f"{name} {version}")
+        raise MalformedPacketError("not MQTT")
+    flags = reader.byte()
+    will, will_qos = bool(flags & 4), flags >> 3 & 3
+    # [MQTT-3.1.2-3], [MQTT-3.1.2-13 to 15]; 3.1.1 also forbids a password without a user name.
+    if flags & 1 or will_qos == 3 or (not will and flags & 0x38) or (version == V311 and flags & 0xC0 == 0x40):
+        raise MalformedPacketError("CONNECT flags contradict each other")
+    keep_alive_s = reader.short()
+    properties = reader.properties() if version == V5 else {}
+    client_id = reader.text()
+    if will:
+        # Read to find what follows, and then ignored: nobody subscribes here who could get it.
+        if version == V5:
+            reader.properties()
+        reader.text()
+        reader.binary()
+    user_name = reader.text() if flags & 0x80 else None
+    password = reader.binary() if flags & 0x40 else None
+    reader.end()
+    return Connect(version, client_id, bool(flags & 2), keep_alive_s, user_name, password, properties)
+
+
+def _subscribe(body: bytes, version: int, *, unsubscribe: bool) -> Subscribe:
+    reader = Reader(body)
+    packet_id = reader.packet_id()
+    if version == V5:
+        reader.properties()
+    count = 0
+    while not reader.at_end():
+        reader.text()
+        if not unsubscribe:
+            reader.byte()
+        count += 1
+    if count == 0:
+        raise MalformedPacketError("no topic filter")
+    return Subscribe(packet_id, count, unsubscribe)
+
+
+# --- answers ---
+
+
+def connack_encode(version: int, reason: Reason, properties: dict[int, object] | None = None) -> bytes:
+    """CONNACK; never with a session, because publishers leave nothing behind that would need one."""
+    if version == V5:
+        return _packet(Kind.CONNACK, bytes((0, reason)) + properties_encode(properties or {}))
+    return _packet(Kind.CONNACK, bytes((0, _CONNACK_311.get(reason, 3))))
+
+
+def puback_encode(version: int, packet_id: int, reason: Reason = Reason.SUCCESS) -> bytes:
+    """PUBACK: the message is on disk, or (5 alone) will never be."""
+    if version == V5 and reason is not Reason.SUCCESS:
+        return b"\x40\x03" + packet_id.to_bytes(2) + bytes((reason,))
+    return b"\x40\x02" + packet_id.to_bytes(2)
+
+
+def suback_encode(version: int, packet: Subscribe) -> bytes:
+    """SUBACK or UNSUBACK that refuses each topic filter."""
+    body = packet.packet_id.to_bytes(2)
+    if packet.unsubscribe:
+        if version == V5:
+            body += b"\x00" + bytes((Reason.NO_SUBSCRIPTION_EXISTED,)) * packet.count
+        return _packet(Kind.UNSUBACK, body)
+    if version == V5:
+        return _packet(Kind.SUBACK, body + b"\x00" + bytes((Reason.NOT_AUTHORIZED,)) * packet.count)
+    return _packet(Kind.SUBACK, body + b"\x80" * packet.count)
+
+
+def disconnect_encode(version: int, reason: Reason, text: str = "") -> bytes:
+    """DISCONNECT with a reason; 3.1.1 has none from a server, so there it is nothing."""
+    if version != V5:
+        return b""
+    return _packet(Kind.DISCONNECT, bytes((reason,)) + properties_encode({0x1F: text} if text else {}))
+
+
+PINGRESP = b"\xd0\x00"
+
+
+def _packet(kind: Kind, body: bytes) -> bytes:
+    return bytes((kind << 4,)) + varint_encode(len(body)) + body

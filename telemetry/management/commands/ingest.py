@@ -1,0 +1,67 @@
+"""`manage.py ingest`: the process that speaks MQTT with devices and drains the node's journal."""
+
+import asyncio
+import signal
+import ssl
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from telemetry.ingest.drain import Drain
+from telemetry.ingest.journal import Journal, process_journal
+from telemetry.ingest.live_tail import LiveTail
+from telemetry.ingest.mqtt import MqttDoor
+
+_log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or SIGINT, then acknowledges what is under way, drains for a moment, and ends."""
+
+    help = "Takes readings from devices by MQTT and moves the journal to the reading store. One per node."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--mqtt-host", default="127.0.0.1", help="Address to listen on (default: %(default)s).")
+        parser.add_argument("--mqtt-port", type=int, default=1883, help="Port to listen on (default: %(default)s).")
+        parser.add_argument("--tls-certificate", default="", help="Certificate chain (PEM); with --tls-key, speak TLS.")
+        parser.add_argument("--tls-key", default="", help="Its private key (PEM).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        tls = _tls(options["tls_certificate"], options["tls_key"])
+        try:
+            asyncio.run(_serve(process_journal(), options["mqtt_host"], options["mqtt_port"], tls))
+        except OSError as error:
+            raise CommandError(f"Can't listen on {options['mqtt_host']}:{options['mqtt_port']}: {error}") from error
+
+
+async def _serve(journal: Journal, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    door = MqttDoor(journal)
+    # Doors first: the first acknowledgement must not wait for what the last run has left to drain.
+    listening = await door.start(host, port, tls=tls)
+    tail, drain = LiveTail(journal), Drain(journal)
+    tail.start()
+    drain.start()
+    _log.info("ingest_ready", host=host, port=listening, tls=tls is not None)
+    await stop.wait()
+    _log.info("ingest_stopping")
+    await door.stop()
+    await asyncio.to_thread(drain.stop)
+    await asyncio.to_thread(tail.stop)
+    await asyncio.to_thread(journal.close)
+    _log.info("ingest_stopped")
+
+
+def _tls(certificate: str, key: str) -> ssl.SSLContext | None:
+    if not certificate and not key:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise CommandError(f"The TLS certificate or key can't be used: {error}") from error
+    return context
