@@ -1,5 +1,17 @@
-"""Routes of this room; see factorypulse.urls_*."""
+"""Routes of this room; see factorypulse.urls_*. Keys may hold slashes, so partials stand apart from machines."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from anomalies import pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", pages.fleet, name="fleet"),
+    path("machines/<path:key>", pages.machine, name="machine"),
+    path("alerts", pages.alerts, name="alerts"),
+    path("alerts/banner", pages.alert_banner, name="alert_banner"),
+    path("alerts/<int:alert_id>", pages.alert, name="alert"),
+    path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge, name="alert_acknowledge"),
+    path("parts/summary", pages.fleet_summary, name="fleet_summary"),
+    path("parts/tile/<path:key>", pages.tile_state, name="tile_state"),
+    path("parts/health/<path:key>", pages.machine_health, name="machine_health"),
+]

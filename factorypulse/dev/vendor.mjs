@@ -8,6 +8,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", ".
 
 const files = [
   ["uplot/dist/uPlot.esm.js", "uplot/uPlot.esm.js"],
+  // Not for browsers: the type checker finds it beside the module it describes.
+  ["uplot/dist/uPlot.d.ts", "uplot/uPlot.esm.d.ts"],
   ["uplot/dist/uPlot.min.css", "uplot/uPlot.min.css"],
   ["htmx.org/dist/htmx.min.js", "htmx/htmx.min.js"],
 ];

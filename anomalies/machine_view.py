@@ -1,0 +1,89 @@
+"""What the charts of a page need to know: metrics, normal bands, marks of alerts. Plain data for `json_script`."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from anomalies.alerts.sentences import metric_title
+from anomalies.detection.registry import normal_bands
+from anomalies.models import Alert
+from common import clock
+from common.times import to_ms
+from telemetry.history.spans import machine_zone
+from telemetry.models import Machine, Metric
+
+# How much before and after an alert its chart shows.
+_BEFORE = timedelta(minutes=10)
+_AFTER = timedelta(minutes=5)
+_LONGEST = timedelta(days=2)
+_MARKS = 200
+
+
+def machine_view_config(machine: Machine) -> dict[str, Any]:
+    """For static/js/modules/machine-view.js: every metric of the machine, live first."""
+    marks = [alert_mark(alert) for alert in machine.alerts.order_by("-raised_at")[:_MARKS]]
+    return _config(machine, list(machine.metrics.all()), marks) | {"window": None}
+
+
+def alert_view_config(alert: Alert) -> dict[str, Any]:
+    """For the chart of an alert: the metrics that explain it, around the time it began."""
+    named = [part.get("metric") for part in alert.evidence.get("metrics") or []]
+    by_name = {metric.name: metric for metric in alert.machine.metrics.all()}
+    metrics = [by_name[name] for name in named if name in by_name][:4]
+    return _config(alert.machine, metrics, [alert_mark(alert)]) | {"window": _window(alert)}
+
+
+def alert_mark(alert: Alert) -> dict[str, Any]:
+    """One alert as a span on the time axis; `to` is None while it lasts."""
+    return {
+        "id": alert.pk,
+        "from": to_ms(alert.since_at),
+        "to": to_ms(alert.returned_at) if alert.returned_at else None,
+        "severity": alert.severity,
+        "title": alert.title,
+        "metrics": [part.get("metric") for part in alert.evidence.get("metrics") or []],
+    }
+
+
+def _window(alert: Alert) -> dict[str, int]:
+    start, now = alert.since_at - _BEFORE, clock.now()
+    end = min(now, (alert.returned_at or now) + _AFTER, start + _LONGEST)
+    return {"from": to_ms(start), "to": to_ms(max(end, start + _AFTER))}
+
+
+def _config(machine: Machine, metrics: list[Metric], marks: list[dict[str, Any]]) -> dict[str, Any]:
+    bands = normal_bands(machine)
+    return {
+        "machine": machine.key,
+        "zone": machine_zone(machine).key,
+        "silentAfterS": machine.silent_after_s,
+        "lastSeenMs": to_ms(machine.last_seen_at) if machine.last_seen_at else None,
+        "metrics": [_metric_config(metric, bands.get(metric.name)) for metric in metrics],
+        "marks": marks,
+        "historyUrl": reverse("api_telemetry", args=[machine.key]),
+        "words": _words(),
+    }
+
+
+def _metric_config(metric: Metric, band: tuple[float, float] | None) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "label": metric_title(metric),
+        "unit": metric.unit,
+        "last": metric.last_value,
+        "band": [float(band[0]), float(band[1])] if band else None,
+    }
+
+
+def _words() -> dict[str, str]:
+    """What scripts write into the page, in the reader's language."""
+    return {"live": _("Live"), "delayed": _("Delayed"), "silent": _("Silent"), "new": _("No readings yet")}
+
+
+def evidence_parts(alert: Alert) -> list[dict[str, Any]]:
+    """The metrics that explain an alert, heaviest first, each with its name for people."""
+    titles = {metric.name: metric_title(metric) for metric in alert.machine.metrics.all()}
+    parts = alert.evidence.get("metrics") or []
+    return [{**part, "title": titles.get(part.get("metric"), part.get("metric"))} for part in parts]

@@ -1,0 +1,103 @@
+// @ts-check
+// One requestAnimationFrame for all charts of a page: each is drawn at most once a frame, only when something changed,
+// only while it is on the screen; a hidden tab draws nothing because the browser asks for no frames.
+
+/** @typedef {{ draw: () => void, dirty: boolean, seen: boolean }} Item */
+
+// On a slow phone frames are left out rather than delayed: data stays current, motion gets coarser.
+const BUDGET_SHARE = 0.5;
+
+/**
+ * @param {{ request: (run: (time: number) => void) => void, now: () => number }} surroundings
+ */
+export function createFrameLoop({ request, now }) {
+  /** @type {Map<Element | object, Item>} */
+  const items = new Map();
+  let asked = false;
+  let restUntil = 0;
+
+  function ask() {
+    if (asked) return;
+    asked = true;
+    request(run);
+  }
+
+  function run() {
+    asked = false;
+    const begun = now();
+    if (begun < restUntil) {
+      ask();
+      return;
+    }
+    for (const item of items.values()) {
+      if (!item.dirty || !item.seen) continue;
+      item.dirty = false;
+      item.draw();
+    }
+    const spent = now() - begun;
+    restUntil = spent > 8 ? now() + spent * (1 / BUDGET_SHARE - 1) : 0;
+  }
+
+  return {
+    /** @param {Element | object} key @param {() => void} draw */
+    add(key, draw) {
+      items.set(key, { draw, dirty: true, seen: true });
+      ask();
+    },
+    /** @param {Element | object} key */
+    remove(key) {
+      items.delete(key);
+    },
+    /** @param {Element | object} key */
+    mark(key) {
+      const item = items.get(key);
+      if (!item) return;
+      item.dirty = true;
+      if (item.seen) ask();
+    },
+    markAll() {
+      for (const item of items.values()) item.dirty = true;
+      ask();
+    },
+    /** @param {Element | object} key @param {boolean} seen */
+    show(key, seen) {
+      const item = items.get(key);
+      if (!item) return;
+      item.seen = seen;
+      if (seen && item.dirty) ask();
+    },
+  };
+}
+
+/** The loop of this page, which knows what is on the screen. */
+export function pageFrameLoop() {
+  const loop = createFrameLoop({ request: (run) => requestAnimationFrame(run), now: () => performance.now() });
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) loop.show(entry.target, entry.isIntersecting);
+    },
+    { rootMargin: "120px" },
+  );
+  const redraw = () => loop.markAll();
+  document.addEventListener("theme-changed", redraw);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", redraw);
+  return {
+    ...loop,
+    /** @param {Element} element @param {() => void} draw */
+    add(element, draw) {
+      loop.add(element, draw);
+      observer.observe(element);
+    },
+    /** @param {Element} element */
+    remove(element) {
+      observer.unobserve(element);
+      loop.remove(element);
+    },
+    stop() {
+      observer.disconnect();
+      document.removeEventListener("theme-changed", redraw);
+      scheme.removeEventListener("change", redraw);
+    },
+  };
+}

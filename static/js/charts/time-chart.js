@@ -1,0 +1,188 @@
+// @ts-check
+// One metric over time: the normal band behind, minimum to maximum as a veil, the mean as a line, alerts as spans.
+
+import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { clockTime, figure } from "../format.js";
+import { palette } from "./palette.js";
+import { calmRange, valueRange } from "./scale.js";
+
+/** @typedef {import("./series-buffer.js").Columns} Columns */
+/** @typedef {{ id: number, from: number, to: number | null, severity: string, title: string, metrics: string[] }} Mark */
+/** @typedef {{ name: string, label: string, unit: string, kind: string, band: [number, number] | null }} MetricConfig */
+/**
+ * @typedef {object} ChartOptions
+ * @property {MetricConfig} metric
+ * @property {string} zone IANA name of the plant's zone
+ * @property {() => Mark[]} marks
+ * @property {(fromMs: number, toMs: number) => void} [onZoom]
+ * @property {(at: number | null) => void} [onCursor] index of the column under the cursor
+ */
+
+const SYNC = "page";
+const AXIS_PX = 52;
+
+/**
+ * @param {HTMLElement} root an element of a fixed height
+ * @param {ChartOptions} options
+ */
+export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor }) {
+  /** @type {Columns} */
+  let columns = { t: [], min: [], mean: [], max: [], count: [] };
+  /** @type {[number, number]} */
+  let window_ = [0, 1];
+  /** @type {[number, number] | null} */
+  let range = null;
+
+  /** @param {uPlot} plot @param {number} from @param {number} to */
+  const across = (plot, from, to) => {
+    const { left, width } = plot.bbox;
+    const a = Math.max(left, plot.valToPos(from, "x", true));
+    const b = Math.min(left + width, plot.valToPos(to, "x", true));
+    return b > a ? { at: a, width: b - a } : null;
+  };
+
+  /** @param {uPlot} plot */
+  const drawBand = (plot) => {
+    if (!metric.band) return;
+    const { left, top, width, height } = plot.bbox;
+    const a = clamp(plot.valToPos(metric.band[1], "y", true), top, top + height);
+    const b = clamp(plot.valToPos(metric.band[0], "y", true), top, top + height);
+    const colours = palette();
+    plot.ctx.fillStyle = colours.band;
+    plot.ctx.fillRect(left, a, width, b - a);
+    plot.ctx.fillStyle = colours["band-line"];
+    for (const edge of [a, b]) plot.ctx.fillRect(left, Math.round(edge), width, 1);
+  };
+
+  /** @param {uPlot} plot */
+  const drawMarks = (plot) => {
+    const { top, height } = plot.bbox;
+    const { ctx } = plot;
+    ctx.save();
+    for (const mark of marks()) {
+      const place = across(plot, mark.from, mark.to ?? window_[1]);
+      if (!place) continue;
+      const concerned = mark.metrics.length === 0 || mark.metrics.includes(metric.name);
+      ctx.fillStyle = palette().mark;
+      ctx.globalAlpha = concerned ? 0.13 : 0.05;
+      ctx.fillRect(place.at, top, place.width, height);
+      ctx.globalAlpha = concerned ? 0.9 : 0.35;
+      if (mark.from >= window_[0]) ctx.fillRect(Math.round(place.at), top, Math.max(1, devicePixelRatio), height);
+      ctx.fillRect(place.at, top, place.width, 2 * devicePixelRatio);
+    }
+    ctx.restore();
+  };
+
+  const ink = (/** @type {keyof import("./palette.js").Palette} */ token) => () => palette()[token];
+  const font = () => `${11 * 1}px ${palette().font}`;
+
+  /** @type {uPlot.Options} */
+  const options = {
+    width: Math.max(200, root.clientWidth),
+    height: root.clientHeight || 180,
+    ms: 1,
+    tzDate: (time) => uPlot.tzDate(new Date(time), zone),
+    legend: { show: false },
+    padding: [8, 8, 0, 0],
+    cursor: {
+      sync: { key: SYNC, setSeries: false },
+      drag: { x: Boolean(onZoom), y: false, setScale: false },
+      points: { size: 6 },
+      y: false,
+    },
+    scales: {
+      x: { time: true, range: () => window_ },
+      y: { range: (_plot, low, high) => (range = calmRange(range, valueRange(low, high, metric.band))) },
+    },
+    axes: [
+      axis({ size: 24, space: 90, values: (_plot, splits) => timeLabels(splits, zone) }),
+      axis({ size: AXIS_PX, space: 34, values: (_plot, splits) => splits.map((split) => figure(split)) }),
+    ],
+    series: [
+      {},
+      { label: "min", points: { show: false }, width: 0 },
+      { label: "max", points: { show: false }, width: 0 },
+      { label: metric.label, stroke: ink("series"), width: 1.5, points: { show: sparse, size: 4, fill: ink("series") } },
+    ],
+    bands: [{ series: [2, 1], fill: ink("series-fill") }],
+    hooks: {
+      drawClear: [drawBand],
+      draw: [drawMarks],
+      setCursor: [(plot) => onCursor?.(plot.cursor.idx ?? null)],
+      setSelect: [
+        (plot) => {
+          if (plot.select.width < 6) return;
+          const from = plot.posToVal(plot.select.left, "x");
+          const to = plot.posToVal(plot.select.left + plot.select.width, "x");
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          onZoom?.(Math.round(from), Math.round(to));
+        },
+      ],
+    },
+  };
+
+  /** @param {Partial<uPlot.Axis>} own @returns {uPlot.Axis} */
+  function axis(own) {
+    return {
+      stroke: ink("text-faint"),
+      // uPlot reads the font once; a system font does not change with the theme.
+      font: font(),
+      grid: { stroke: ink("grid"), width: 1 },
+      ticks: { show: false },
+      gap: 6,
+      ...own,
+    };
+  }
+
+  const plot = new uPlot(options, aligned(columns), root);
+  const observer = new ResizeObserver(() => {
+    if (root.clientWidth > 0) plot.setSize({ width: root.clientWidth, height: root.clientHeight });
+  });
+  observer.observe(root);
+
+  return {
+    /** @param {Columns} next @param {number} fromMs @param {number} toMs */
+    draw(next, fromMs, toMs) {
+      if (window_[1] - window_[0] !== toMs - fromMs) range = null;
+      columns = next;
+      window_ = [fromMs, toMs];
+      plot.batch(() => {
+        plot.setData(aligned(columns), false);
+        plot.setScale("x", { min: fromMs, max: toMs });
+      });
+    },
+    /** @param {number} at */
+    columnAt(at) {
+      return columns.mean[at] === null || columns.t[at] === undefined ? null : { t: columns.t[at], mean: columns.mean[at], min: columns.min[at], max: columns.max[at] };
+    },
+    get width() {
+      return Math.max(100, root.clientWidth - AXIS_PX);
+    },
+    destroy() {
+      observer.disconnect();
+      plot.destroy();
+    },
+  };
+}
+
+/** @param {Columns} columns @returns {uPlot.AlignedData} */
+function aligned(columns) {
+  return [columns.t, columns.min, columns.max, columns.mean];
+}
+
+/** Points only where a line would hide how few readings there are. @param {uPlot} plot */
+function sparse(plot) {
+  return plot.data[0].length < plot.bbox.width / 40;
+}
+
+/** @param {number[]} splits @param {string} zone */
+function timeLabels(splits, zone) {
+  const step = splits.length > 1 ? splits[1] - splits[0] : 0;
+  if (step >= 43_200_000) return splits.map((split) => clockTime(split, zone, { day: true, seconds: false }).replace(/,? 00:00$/, ""));
+  return splits.map((split) => clockTime(split, zone, { day: false, seconds: step < 60_000 }));
+}
+
+/** @param {number} value @param {number} low @param {number} high */
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}

@@ -1,0 +1,74 @@
+"""Figures, ages and instants as pages show them: with units, in the plant's zone."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from common import clock
+from common.times import rfc3339, to_ms
+from telemetry import figures
+from tenants.context import factory_current
+
+register = template.Library()
+
+
+@register.filter
+def figure(value: float | None) -> str:
+    """`{{ metric.last_value|figure }}`: three significant digits."""
+    return figures.figure(value)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """`{{ 0.623|percent }}`: a share as whole percent."""
+    return "–" if share is None else f"{share * 100:.0f} %"
+
+
+@register.filter
+def epoch_ms(instant: datetime | None) -> str:
+    """An instant for scripts: epoch milliseconds, empty for none."""
+    return "" if instant is None else str(to_ms(instant))
+
+
+@register.filter
+def age(instant: datetime | None) -> str:
+    """How long ago an instant was."""
+    return "–" if instant is None else figures.age((clock.now() - instant).total_seconds())
+
+
+@register.simple_tag
+def now_ms() -> int:
+    """The server's clock when the page was made, so that scripts show ages right on a device whose clock is wrong."""
+    return clock.now_ms()
+
+
+def plant_zone() -> ZoneInfo:
+    """The zone that times on this factory's pages are in."""
+    factory = factory_current()
+    return factory.zone if factory else ZoneInfo("UTC")
+
+
+@register.filter(name="rfc3339")
+def rfc3339_text(instant: datetime) -> str:
+    """An instant for a `datetime` attribute."""
+    return rfc3339(instant)
+
+
+@register.simple_tag
+def plant_time(instant: datetime | None, *, zone: ZoneInfo | None = None, seconds: bool = True) -> SafeString:
+    """`{% plant_time alert.since_at %}`: the plant's clock, with the day unless it is today; the title has the zone."""
+    if instant is None:
+        return format_html("{}", "–")
+    there = zone or plant_zone()
+    local, today = instant.astimezone(there), clock.now().astimezone(there).date()
+    if local.date() == today:
+        text = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    elif local.year == today.year:
+        text = f"{local.day} {local:%b %H:%M}"
+    else:
+        text = f"{local.day} {local:%b %Y %H:%M}"
+    title = f"{local:%Y-%m-%d %H:%M:%S} {there.key}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', rfc3339(instant), title, text)

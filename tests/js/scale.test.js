@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { calmRange, valueRange } from "../../static/js/charts/scale.js";
+
+test("the range holds what was measured and the normal band, with air", () => {
+  const [low, high] = valueRange(60, 70, [58, 80]);
+  assert.ok(low < 58 && high > 80);
+});
+
+test("a quantity that is never negative keeps its zero line", () => assert.equal(valueRange(0.1, 5, null)[0], 0));
+
+test("a flat line gets room around it", () => {
+  const [low, high] = valueRange(5, 5, null);
+  assert.ok(low < 5 && high > 5);
+});
+
+test("nothing measured is a range all the same", () => assert.deepEqual(valueRange(null, null, null), [0, 1]));
+
+test("the axis stays calm until it is outgrown or much too roomy", () => {
+  assert.deepEqual(calmRange([0, 10], [1, 9]), [0, 10]);
+  assert.deepEqual(calmRange([0, 10], [1, 11]), [1, 11]);
+  assert.deepEqual(calmRange([0, 10], [4, 6]), [4, 6]);
+});
