@@ -5,6 +5,7 @@ import pytest
 
 from factorypulse.dev.plant.fault import FaultSchedule
 from factorypulse.dev.plant.line import PlantMachine, food_line, record
+from telemetry.ingest.inference import infer_metric
 
 NOON_MS = 1_795_262_400_000
 HOUR_MS = 3_600_000
@@ -53,6 +54,14 @@ def test_every_machine_sends_three_to_six_finite_metrics_that_move(key):
         assert values.std() > 0, name
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_unit_and_kind_of_every_metric_can_be_told_from_its_name(key):
+    for name in machine_named(key).values_at(np.array([NOON_MS])):
+        unit, kind, confidence = infer_metric(name)
+        assert unit or kind == "state", name
+        assert confidence >= 0.6, name
+
+
 def test_current_follows_load_and_temperature_lags_behind_it():
     mixer = record(machine_named("M01-mixer"), from_ms=NOON_MS - HOUR_MS, to_ms=NOON_MS).columns
     assert correlation(mixer["motor_current_a"], mixer["power_kw"]) > 0.98
@@ -65,8 +74,8 @@ def test_current_follows_load_and_temperature_lags_behind_it():
 
 
 def test_the_line_behind_the_filler_follows_it_in_order():
-    fill = record(machine_named("M03-filler"), from_ms=NOON_MS - HOUR_MS, to_ms=NOON_MS).columns["fill_rate_per_min"]
-    packs = record(machine_named("M08-packer"), from_ms=NOON_MS - HOUR_MS, to_ms=NOON_MS).columns["packs_per_min"]
+    fill = record(machine_named("M03-filler"), from_ms=NOON_MS - HOUR_MS, to_ms=NOON_MS).columns["carousel_speed_rpm"]
+    packs = record(machine_named("M08-packer"), from_ms=NOON_MS - HOUR_MS, to_ms=NOON_MS).columns["cutter_speed_rpm"]
     assert correlation(packs[45:], fill[:-45]) > 0.9
     assert correlation(packs, fill) < 0.6
 

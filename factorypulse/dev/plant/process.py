@@ -80,7 +80,7 @@ class Filler:
         seed, load = self._seed, line_load(t_s, self._line)
         flow = 58.0 * load * (1.0 + 0.012 * coloured(t_s, seed))
         return {
-            "fill_rate_per_min": 118.0 * load + 0.9 * coloured(t_s, seed + 10),
+            "carousel_speed_rpm": 4.92 * load + 0.037 * coloured(t_s, seed + 10),
             "product_flow_l_min": flow,
             "product_pressure_bar": 2.35 + 0.55 * (flow / 58.0) ** 2 + 0.012 * coloured(t_s, seed + 20),
             "motor_current_a": 3.1 + 4.2 * load + 0.07 * coloured(t_s, seed + 30),
@@ -104,7 +104,7 @@ class Conveyor:
             "belt_speed_m_s": 0.42 * (0.35 + 0.65 * load) + 0.0022 * coloured(t_s, seed + 10),
             "motor_current_a": current,
             "motor_temperature_c": ambient_c(t_s, self._line + 9) + 26.0 * warm**2 + 0.1 * coloured(t_s, seed + 20),
-            "belt_tension_n": 640.0 + 55.0 * load + 4.5 * coloured(t_s, seed + 30),
+            "motor_power_kw": 0.72 * current * (0.62 + 0.02 * load) + 0.02 * coloured(t_s, seed + 30),
         }
 
 
@@ -119,7 +119,7 @@ class Packer:
         _number, at_s = cycle(t_s, 41.0)
         heater = np.interp(at_s, [0.0, 16.0, 41.0], [-1.0, 1.0, -1.0])
         return {
-            "packs_per_min": 29.5 * load + 0.3 * coloured(t_s, seed),
+            "cutter_speed_rpm": 29.5 * load + 0.3 * coloured(t_s, seed),
             "motor_current_a": 2.4 + 3.9 * load + 0.08 * coloured(t_s, seed + 10),
             "air_pressure_bar": 5.92 - 0.09 * load + 0.018 * coloured(t_s, seed + 20),
             "seal_temperature_c": 148.0 + 1.1 * heater - 0.8 * (load - 1.0) + 0.12 * coloured(t_s, seed + 30),

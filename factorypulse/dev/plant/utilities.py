@@ -34,8 +34,8 @@ class Compressor:
             "discharge_pressure_bar": pressure,
             "motor_current_a": 17.5 + loaded * (18.0 + 0.9 * (pressure - 6.8)) + 0.22 * coloured(t_s, seed + 10),
             "oil_temperature_c": ambient_c(t_s, self._line + 9) + 46.0 + 18.0 * heat + 0.12 * coloured(t_s, seed + 20),
-            "air_flow_m3_min": np.maximum(
-                0.0, 5.6 * loaded * (1.02 - 0.01 * pressure) + 0.03 * coloured(t_s, seed + 30)
+            "air_flow_m3_h": np.maximum(
+                0.0, 336.0 * loaded * (1.02 - 0.01 * pressure) + 1.8 * coloured(t_s, seed + 30)
             ),
             "load_state": (loaded > 0.5).astype(np.float64),
         }
