@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
 from common.errors import ConflictError, InvalidInputError, LimitReachedError, NotFoundError
+from telemetry.equipment import registry_forget
 from telemetry.ingest.admission import name_fault
 from telemetry.models import Line, Machine, Metric
 from telemetry.store import reading_store
@@ -52,7 +53,7 @@ def machine_create(
     try:
         with transaction.atomic():
             machine.save(force_insert=True)
-            audit_record(actor=actor, action="machine_created", target=key)
+            audit_record(actor=actor, action="machine.created", target=key)
     except IntegrityError as error:
         raise MachineTakenError(_("There is a machine “%(key)s” already.") % {"key": key}) from error
     return machine
@@ -60,15 +61,18 @@ def machine_create(
 
 def machine_update(*, actor: Any, machine: Machine, **changes: Any) -> Machine:
     """Change name, machine_type, line or silent_after_s."""
-    return _changed(actor, machine, "machine_changed", machine.key, changes)
+    return _changed(actor, machine, "machine.changed", machine.key, changes)
 
 
 def machine_delete(*, actor: Any, machine: Machine) -> None:
     """Remove a machine, its metrics and all its readings. Raises StoreUnavailableError, and then removes nothing."""
     with transaction.atomic():
-        audit_record(actor=actor, action="machine_deleted", target=machine.key)
+        audit_record(actor=actor, action="machine.deleted", target=machine.key)
         reading_store().delete_machine(machine)
         machine.delete()
+    factory = factory_current()
+    if factory is not None:
+        registry_forget(factory)
 
 
 def metric_get(machine: Machine, name: str) -> Metric:
@@ -85,7 +89,7 @@ def metric_update(*, actor: Any, metric: Metric, **changes: Any) -> Metric:
     """Change label, unit, kind or confirmed; a unit or kind that a person sets counts as confirmed."""
     if {"unit", "kind"} & changes.keys():
         changes.setdefault("confirmed", True)
-    return _changed(actor, metric, "metric_changed", f"{metric.machine.key} {metric.name}", changes)
+    return _changed(actor, metric, "metric.changed", f"{metric.machine.key} {metric.name}", changes)
 
 
 def _changed(actor: Any, thing: ThingT, action: str, target: str, changes: dict[str, Any]) -> ThingT:

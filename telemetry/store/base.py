@@ -51,7 +51,11 @@ class ReadingStore(Protocol):
     """Readings of the current factory. Times are epoch milliseconds, windows half-open [from_ms, to_ms).
 
     A reading answers one part per metric asked for, in the order asked, empty where there is nothing.
+
+    outlives_schema: whether readings stand outside the factory's PostgreSQL schema, so that dropping it leaves them.
     """
+
+    outlives_schema: bool
 
     def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
         """Store every reading of the batch once; equal (machine, metric, time) overwrites.

@@ -21,6 +21,8 @@ _END_OF_TIME = "2200-01-01T00:00:00Z"
 class InfluxReadingStore:
     """The store of production. Keeps `telemetry.store.base.ReadingStore`."""
 
+    outlives_schema = True
+
     def __init__(self, server: InfluxServer) -> None:
         self._server = server
 

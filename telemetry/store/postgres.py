@@ -74,6 +74,8 @@ _TRUNCATE = sql.SQL("TRUNCATE {table}").format(table=_TABLE)
 class PostgresReadingStore:
     """The store of the trial, of CI and of small plants. Keeps `telemetry.store.base.ReadingStore`."""
 
+    outlives_schema = False
+
     def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
         with _translated():
             series, t_ms, values = _rows(batch, machines)

@@ -1,6 +1,6 @@
 """Every reading store keeps one contract; each runs against its real server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from telemetry.store.influx_server import InfluxServer
 from telemetry.store.postgres import PostgresReadingStore
 from tenants.context import factory_context
 from tenants.models import Factory
+from tenants.provisioning import factory_delete
 from tests.telemetry.store.influx_process import influx_running
 
 T0 = 1_790_000_000_000  # a multiple of 10 s
@@ -220,6 +221,23 @@ def test_a_factory_s_end_takes_everything_it_stored(store: base.ReadingStore, mi
     store.delete_all()
 
     assert read(store, mixer) == []
+
+
+def test_a_deleted_factory_s_successor_finds_nothing(
+    influx_url: str, live_factories: Callable[..., Factory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    influx = InfluxReadingStore(InfluxServer(url=influx_url, token="", org=""))
+    monkeypatch.setattr("telemetry.store.farewell.reading_store", lambda: influx)
+    factory = live_factories()
+    with factory_context(factory):
+        mixer = machine_make("M01", "vibration")
+        write(influx, mixer, series(mixer, "vibration", [T0], [1.0]))
+
+    factory_delete(factory)
+
+    # The store keeps factories apart by name alone.
+    with factory_context(factory):
+        assert read(influx, mixer) == []
 
 
 def test_a_batch_larger_than_one_statement_arrives_whole(
