@@ -204,7 +204,8 @@ async def test_a_topic_of_another_factory_closes_the_connection_with_its_code(do
     await three.say(device.publish("some/topic", GOOD))
     assert await three.hear() == b""
     assert values(journal) == []
-    assert {refusal.code for refusal in refused(journal)} == {"foreign_topic"}
+    await asyncio.to_thread(journal.close)  # commits what waits
+    assert [refusal.code for refusal in refused(journal)] == ["foreign_topic", "foreign_topic"]
 
 
 async def test_an_unknown_topic_of_the_own_factory_costs_only_its_message(door, journal):
@@ -214,7 +215,8 @@ async def test_an_unknown_topic_of_the_own_factory_costs_only_its_message(door, 
     await three.say(device.publish("factories/mill/M01", GOOD) + device.PINGREQ)
     assert await three.hear() == b"\x40\x02\x00\x01"
     assert await three.hear() == b"\xd0\x00"
-    assert {refusal.code for refusal in refused(journal)} == {"unknown_topic"}
+    await asyncio.to_thread(journal.close)
+    assert [refusal.code for refusal in refused(journal)] == ["unknown_topic", "unknown_topic"]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +350,8 @@ async def test_paho_publishes_in_both_versions(door, journal, version):
             client.loop_stop()
 
     assert await asyncio.to_thread(run)
-    assert [value for *_, value in values(journal)] == [*range(50), 2.1]
+    # QoS 0 may overtake: paho holds QoS 1 back to 20 unacknowledged messages.
+    assert sorted(value for *_, value in values(journal)) == sorted([*range(50), 2.1])
 
 
 @pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
