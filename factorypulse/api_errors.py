@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from common.errors import DomainError
 from common.problems import CONTENT_TYPE, problem
+from factorypulse.json_parser import BodyTooLargeError
 from tenants.requests import is_api_path
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ _CODES: dict[type[exceptions.APIException], str] = {
     exceptions.Throttled: "too_many_requests",
     exceptions.ParseError: "malformed_json",
     exceptions.ValidationError: "invalid_input",
+    BodyTooLargeError: "too_large",
 }
 
 

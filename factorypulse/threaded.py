@@ -42,6 +42,10 @@ class ThreadedHandler(ASGIHandler):
             response = await loop.run_in_executor(self._pool, copy_context().run, self._answer, scope, body)
             await self.send_response(response, send)
 
+    def close(self) -> None:
+        """Wait for what is being answered and end the threads."""
+        self._pool.shutdown()
+
     def _answer(self, scope: Scope, body: IO[bytes]) -> Any:
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)

@@ -39,6 +39,9 @@ class FactoryMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         _enter(request, public_tenant(), settings.PUBLIC_SCHEMA_URLCONF)
+        if _has_nul(request):
+            # PostgreSQL can't hold the sign, so every query with it would fail: refused once, at the door.
+            return _bad_request(request)
         try:
             host = request.get_host().partition(":")[0]
         except DisallowedHost:
@@ -72,6 +75,17 @@ def _request_id(request: HttpRequest) -> str:
     request_id = known if _REQUEST_ID.fullmatch(known) else uuid4().hex
     structlog.contextvars.bind_contextvars(request_id=request_id)
     return request_id
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    return "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", "")
+
+
+def _bad_request(request: HttpRequest) -> HttpResponse:
+    detail = _("This request can't be understood.")
+    if is_api_path(request.path):
+        return _problem(request, status=400, code="bad_request", detail=detail)
+    return HttpResponse(f"400. {detail}\n", status=400, content_type="text/plain; charset=utf-8")
 
 
 def _not_found(request: HttpRequest) -> HttpResponse:

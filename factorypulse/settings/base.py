@@ -8,6 +8,7 @@ import environ
 
 from factorypulse import environment
 from factorypulse.logs import logging_config
+from factorypulse.settings import unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 STATE_DIR = Path(environment.read("STATE_DIR", str(BASE_DIR / ".factorypulse")))
@@ -30,8 +31,6 @@ WSGI_APPLICATION = "factorypulse.wsgi.application"
 
 # Users, sessions and permissions stand in each factory's schema; the public schema has its own for platform staff.
 _IN_EVERY_SCHEMA = [
-    # Without its default config: the admin's site is ours, see accounts.admin_site.
-    "unfold.apps.BasicAppConfig",
     "accounts.admin_config.FactoryAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -45,6 +44,9 @@ _IN_EVERY_SCHEMA = [
 ]
 SHARED_APPS = [
     "daphne",
+    # Before django_tenants, which brings admin templates too. Without its default config: the site is ours, see
+    # accounts.admin_site.
+    "unfold.apps.BasicAppConfig",
     "django_tenants",
     "tenants",
     *_IN_EVERY_SCHEMA,
@@ -185,7 +187,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.DenyByDefault"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["factorypulse.json_parser.JsonParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "factorypulse.api_errors.problem_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -238,7 +240,12 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = environment.read("FROM_EMAIL", f"FactoryPulse <no-reply@{DOMAIN_HOST}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
+UNFOLD = unfold.UNFOLD
+UNFOLD_STAFF = unfold.UNFOLD_STAFF
+
 LANGUAGE_CODE = "en"
+# Times with their zone, days before months: see factorypulse/formats/en/formats.py.
+FORMAT_MODULE_PATH = ["factorypulse.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -65,6 +65,11 @@ def test_an_unknown_host_is_a_404_that_says_no_more(host: str) -> None:
     assert problem.json()["detail"] in page.content.decode()
 
 
+@pytest.mark.parametrize("route", ["/who%00ami", "/whoami?a=%00", "/api/v1/whoami%00", "/api/v1/whoami?machine=a%00b"])
+def test_a_sign_that_the_database_can_not_hold_is_refused_at_the_door(route: str) -> None:
+    assert FactoryClient(host=host_of("acme")).get(route).status_code == 400
+
+
 def test_a_host_that_is_not_ours_is_a_404() -> None:
     assert FactoryClient(host="evil.example").get("/whoami").status_code == 404
 
