@@ -33,10 +33,10 @@ class Program:
         return [sys.executable, *self.words]
 
 
-def programs(*, port: int, mqtt_port: int, plant_file: Path | None) -> list[Program]:
-    """Everything but the services, in the order of starting; without a plant file there is no simulator."""
-    celery = ("-m", "celery", "-A", "factorypulse.celery")
-    found = [
+def programs(*, port: int, mqtt_port: int) -> list[Program]:
+    """Everything but the services and the plant, in the order of starting."""
+    celery = ("-m", "celery", "--quiet", "-A", "factorypulse.celery")
+    return [
         Program(name="ingest", words=("manage.py", "ingest", "--mqtt-port", str(mqtt_port))),
         Program(
             name="web",
@@ -57,9 +57,11 @@ def programs(*, port: int, mqtt_port: int, plant_file: Path | None) -> list[Prog
         ),
         Program(name="beat", words=(*celery, "beat", "--loglevel=INFO"), says_ready=r"beat: Starting"),
     ]
-    if plant_file:
-        found.append(Program(name="plant", words=("-m", "factorypulse.dev.plant", "--config", str(plant_file))))
-    return found
+
+
+def plant(plant_file: Path) -> Program:
+    """The simulated plant, which reports from outside like any device."""
+    return Program(name="plant", words=("-m", "factorypulse.dev.plant", "--config", str(plant_file)))
 
 
 @dataclass

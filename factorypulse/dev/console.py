@@ -15,8 +15,11 @@ _PREFIX_WIDTH = 9
 _COLOURS = (36, 35, 34, 33, 32, 96, 95, 94)
 _LARGEST_LOG = 20 * 1024 * 1024
 _READ_AT_ONCE = 256 * 1024
-# What the simulator does every second, and each request's beginning: in the file, not on the screen.
-_QUIET = re.compile(r"request_started|(?=.*request_finished)(?=.*telemetry/ingest)(?=.*code=2\d\d)")
+# What happens every second when all is well: in the file, not on the screen.
+_QUIET = re.compile(
+    r"request_started|Task \S+ (received|succeeded)|Sending due task"
+    r"|(?=.*request_finished)(?=.*code=[23]\d\d)(?=.*(telemetry/ingest|GET /static/|GET /health/))"
+)
 
 
 class Console:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from factorypulse.dev.children import ROOT, programs
+from factorypulse.dev.children import ROOT, plant, programs
 from factorypulse.dev.console import Console
 from factorypulse.dev.errors import TrialError
 from factorypulse.dev.ports import port_is_free
@@ -18,6 +18,16 @@ from factorypulse.dev.state import StateFolder
 from factorypulse.dev.supervisor import StopRequestedError, Supervisor, who_listens
 
 FACTORY = "demo"
+_FOR_ALL = {
+    "DJANGO_SETTINGS_MODULE": "factorypulse.settings.dev",
+    "PYTHONUNBUFFERED": "1",
+    # Two cores and one machine: more threads and memory pools would only cost memory.
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Root in a container is an expected way to run the trial.
+    "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+}
 
 
 def main() -> int:
@@ -61,11 +71,12 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         env = _environment(state, supervisor.services, domain=domain, mqtt_port=arguments.mqtt_port)
         console.say("Preparing the database and the factory “demo”")
         supervisor.run_once("prepare", ["manage.py", "trial_prepare"], env)
-        console.say("Starting web, ingest, worker, scheduler" + (" and plant" if arguments.simulator == "on" else ""))
-        plant_file = state.plant_file if arguments.simulator == "on" else None
-        supervisor.launch(programs(port=arguments.port, mqtt_port=arguments.mqtt_port, plant_file=plant_file), env)
+        console.say("Starting web, ingest, worker and scheduler")
+        supervisor.launch(*programs(port=arguments.port, mqtt_port=arguments.mqtt_port), env=env)
         hosts = [domain, f"{FACTORY}.{domain}"]
         supervisor.wait_ready(port=arguments.port, mqtt_port=arguments.mqtt_port, hosts=hosts)
+        if arguments.simulator == "on":
+            supervisor.launch(plant(state.plant_file), env=env)
         _welcome(console, state, domain=domain, mqtt_port=arguments.mqtt_port, seconds=time.monotonic() - began)
         supervisor.watch()
     finally:
@@ -93,15 +104,7 @@ def _environment(state: StateFolder, services: Services, *, domain: str, mqtt_po
         "SECRET_KEY": state.secret_key(),
     }
     state.write_private(state.environment_file, found)
-    frugal = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {
-        **os.environ,
-        **frugal,
-        **found,
-        "STATE_DIR": str(state.root),
-        "DJANGO_SETTINGS_MODULE": "factorypulse.settings.dev",
-        "PYTHONUNBUFFERED": "1",
-    }
+    return {**os.environ, **_FOR_ALL, **found, "STATE_DIR": str(state.root)}
 
 
 def _welcome(console: Console, state: StateFolder, *, domain: str, mqtt_port: int, seconds: float) -> None:
@@ -115,7 +118,7 @@ def _welcome(console: Console, state: StateFolder, *, domain: str, mqtt_port: in
         "Mailbox": f"http://{domain}/mailbox/   the mail that FactoryPulse sends",
         "API": f"http://{domain}/api/docs",
         "MQTT": f"localhost:{mqtt_port}",
-        "Logs": os.path.relpath(state.logs),
+        "Logs": str(state.logs.relative_to(ROOT) if state.logs.is_relative_to(ROOT) else state.logs),
     }
     console.say()
     for name, value in rows.items():

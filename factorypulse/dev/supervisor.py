@@ -65,11 +65,11 @@ class Supervisor:
         if code:
             raise TrialError(f"{' '.join(words)} failed; {log.path} has it all:\n\n{log.last_lines(15)}")
 
-    def launch(self, programs: list[Program], env: Mapping[str, str]) -> None:
-        """Start the programs; they may not answer yet."""
-        for number, program in enumerate(programs):
+    def launch(self, *programs: Program, env: Mapping[str, str]) -> None:
+        """Start programs; they may not answer yet."""
+        for program in programs:
             log = LogFile(self._state.logs / f"{program.name}.log")
-            child = Child(program=program, env=env, log=log, number=number)
+            child = Child(program=program, env=env, log=log, number=len(self._children))
             child.start()
             self._children.append(child)
 

@@ -103,7 +103,7 @@ def _post_until_taken(recording: Recording, door: Door, stop: Event) -> bool:
         try:
             receipt = door.send(body)
         except DoorClosedError as error:
-            if attempt == 0 and error.retry_after_s is None:
+            if attempt == 3 and error.retry_after_s is None:
                 log.warning("backfill: %s; trying again", error)
             stop.wait(error.retry_after_s or min(10.0, 0.5 * 2**attempt))
             continue

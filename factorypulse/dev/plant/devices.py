@@ -18,6 +18,7 @@ log = logging.getLogger("plant.device")
 
 _CATCH_UP_ROWS = 600
 _FAST_TICK_MS = 250
+_FAILURES_TOLD = 3
 Body = Callable[[str, Int64s, Columns], bytes]
 
 
@@ -41,11 +42,12 @@ class Device(threading.Thread):
                 self._post_due(now_ms())
             except DoorClosedError as error:
                 self._failures += 1
-                if self._failures == 1:
+                # While everything starts, the doors may open after the devices: that is no news.
+                if self._failures == _FAILURES_TOLD:
                     log.warning("%s: %s; trying again", self.name, error)
                 self._stop_event.wait(error.retry_after_s or min(10.0, 0.5 * 2**self._failures))
             else:
-                if self._failures:
+                if self._failures >= _FAILURES_TOLD:
                     log.info("%s: connected again, nothing lost", self.name)
                 self._failures = 0
         self._door.close()
