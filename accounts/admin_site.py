@@ -2,16 +2,28 @@
 
 from functools import update_wrapper
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import FactoryModelAdmin
 from accounts.permissions import may_administer
 from tenants.admin_sites import ScriptedAdminSite, View
+
+
+class ExplainingAutocomplete(AutocompleteJsonView):
+    """Choices in the words of their admin page's `autocomplete_text`, where the object's own name is not enough."""
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        text = getattr(self.model_admin, "autocomplete_text", str)
+        return {"id": str(getattr(obj, to_field_name)), "text": str(text(obj))}
 
 
 class FactoryAdminSite(ScriptedAdminSite):
@@ -20,6 +32,7 @@ class FactoryAdminSite(ScriptedAdminSite):
     site_title = _("FactoryPulse")
     site_header = _("FactoryPulse")
     index_title = _("Configure this factory")
+    index_template = "accounts/admin_index.html"
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Take our own pages alone.
@@ -40,9 +53,16 @@ class FactoryAdminSite(ScriptedAdminSite):
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied(_("Only admins and owners of this factory may open its admin."))
-            return checked(request, *args, **kwargs)
+            with timezone.override(_zone(request)):
+                response = checked(request, *args, **kwargs)
+                # Rendered here, because the handler would do it after the plant's zone is left again.
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
         return update_wrapper(refusing, view)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Choices for a field, found while typing."""
+        return ExplainingAutocomplete.as_view(admin_site=self)(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
         """Send to the factory's sign-in: one door, with its throttle and second factor."""
@@ -52,6 +72,11 @@ class FactoryAdminSite(ScriptedAdminSite):
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
         """Send to the factory's sign-out page."""
         return redirect_to_login(reverse("admin:index"), reverse("account_logout"))
+
+
+def _zone(request: HttpRequest) -> ZoneInfo:
+    zone: ZoneInfo = request.tenant.zone  # type: ignore[attr-defined]  # FactoryMiddleware's
+    return zone
 
 
 def factory_name(request: HttpRequest) -> str:

@@ -114,6 +114,17 @@ class AcceptForm(forms.Form):
         return data
 
 
+class NameForm(forms.Form):
+    """How a person is called."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        help_text=_("Shown beside what you do, such as acknowledging an alert."),
+    )
+
+
 class ApiKeyForm(forms.Form):
     """A key for a device or a program."""
 

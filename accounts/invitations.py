@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import audit_record
 from accounts.mail import mail_send
 from accounts.models import Invitation, User
-from accounts.people import role_check
+from accounts.people import person_rename, role_check
 from common import clock
 from common.errors import ConflictError, DomainError, NotFoundError
 from tenants.addresses import factory_url
@@ -164,10 +164,7 @@ def _accept(invitation: Invitation, *, name: str, password: str) -> User:
     if not taken:
         invitation.refresh_from_db()
         _refuse(invitation)
-    first_name, _space, last_name = name.strip().partition(" ")
-    person = User.objects.create_user(
-        invitation.email, password, role=invitation.role, first_name=first_name, last_name=last_name.strip()
-    )
+    person = person_rename(person=User.objects.create_user(invitation.email, password, role=invitation.role), name=name)
     EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
     audit_record(actor=person, action="invitation.accepted", target=person.email, role=person.role)
     return person

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.api_keys import api_key_create, api_key_revoke
-from accounts.forms import ApiKeyForm, InvitationForm
+from accounts.forms import ApiKeyForm, InvitationForm, NameForm
 from accounts.invitations import (
     invitation_create,
     invitation_get,
@@ -19,7 +19,14 @@ from accounts.invitations import (
     invitations_pending,
 )
 from accounts.models import ApiKey, User
-from accounts.people import person_deactivate, person_get, person_reactivate, role_change, roles_grantable
+from accounts.people import (
+    person_deactivate,
+    person_get,
+    person_reactivate,
+    person_rename,
+    role_change,
+    roles_grantable,
+)
 from accounts.permissions import page_requires
 from common import clock
 from common.errors import DomainError
@@ -33,6 +40,18 @@ def _told(request: HttpRequest, deed: Callable[[], object], success: str) -> Non
         messages.error(request, error.detail)
     else:
         messages.success(request, success)
+
+
+@require_http_methods(["GET", "POST"])
+@page_requires("view")
+def account(request: HttpRequest) -> HttpResponse:
+    """A person's own page: the name, and the ways to sign in."""
+    form = NameForm(request.POST or None, initial={"name": request.user.get_full_name()})
+    if request.method == "POST" and form.is_valid():
+        person_rename(person=request.user, name=form.cleaned_data["name"])
+        messages.success(request, _("Saved."))
+        return redirect("account_home")
+    return render(request, "accounts/account.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])

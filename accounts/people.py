@@ -1,5 +1,7 @@
 """Changes to who belongs to the factory and what each may do; there is always an owner who can sign in."""
 
+from functools import partial
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -7,6 +9,8 @@ from accounts.audit import audit_record
 from accounts.models import Role, User
 from accounts.permissions import permits
 from common.errors import ConflictError, NotFoundError, NotPermittedError
+from tenants.consumers import sockets_close
+from tenants.context import factory_current
 
 RANK = {role: rank for rank, role in enumerate(Role.values)}
 
@@ -88,6 +92,9 @@ def person_deactivate(*, actor: User, person: User) -> User:
     person.is_active = False
     person.save(update_fields=["is_active"])
     audit_record(actor=actor, action="person.deactivated", target=person.email)
+    factory = factory_current()
+    if factory is not None:
+        transaction.on_commit(partial(sockets_close, factory.slug, user_id=person.pk))
     return person
 
 
@@ -98,6 +105,14 @@ def person_reactivate(*, actor: User, person: User) -> User:
     person.is_active = True
     person.save(update_fields=["is_active"])
     audit_record(actor=actor, action="person.reactivated", target=person.email)
+    return person
+
+
+def person_rename(*, person: User, name: str) -> User:
+    """Give a person the name they wish to be called by: first word and rest."""
+    first, _space, rest = name.strip().partition(" ")
+    person.first_name, person.last_name = first[:150], rest.strip()[:150]
+    person.save(update_fields=["first_name", "last_name"])
     return person
 
 

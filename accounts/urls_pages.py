@@ -11,6 +11,7 @@ urlpatterns = [
     path("accounts/confirm-email/<str:key>/", doors.ConfirmAddressView.as_view(), name="account_confirm_email"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.account.urls")),
+    path("account", pages.account, name="account_home"),
     path("people", pages.people, name="people"),
     path("people/<int:person_id>/role", pages.person_role, name="person_role"),
     path("people/<int:person_id>/active", pages.person_active, name="person_active"),

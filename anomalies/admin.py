@@ -11,6 +11,15 @@ from unfold.admin import TabularInline
 
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
 from anomalies.models import Alert, AlertEvent, DetectorModel, Operator, Rule
+from telemetry.admin import metric_in_full
+from telemetry.models import Metric
+
+
+class MetricField(forms.ModelChoiceField):
+    """A metric, shown with its machine."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return metric_in_full(obj)
 
 
 class RuleForm(forms.ModelForm):
@@ -51,6 +60,12 @@ class RuleAdmin(FactoryModelAdmin):
         "severity": _("How much it matters. It decides the colour, the order and who is told."),
         "active": _("Switched off, it is kept and does nothing."),
     }
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The metric with its machine."""
+        if db_field.name == "metric":
+            kwargs = {**kwargs, "form_class": MetricField, "queryset": Metric.objects.select_related("machine")}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description=_("machine"), ordering="metric__machine__key")
     def machine(self, rule: Rule) -> str:

@@ -17,7 +17,7 @@ from reports.models import Report, Schedule
 class EmailLinesField(forms.CharField):
     """E-mail addresses, one a line, as a list."""
 
-    widget = UnfoldAdminTextareaWidget
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 4})
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
@@ -40,6 +40,7 @@ class ScheduleForm(forms.ModelForm):
         label=_("Hour"),
         min_value=0,
         max_value=23,
+        initial=6,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text=_("0 to 23, in the plant's own time."),
     )

@@ -84,6 +84,11 @@ class LineAdmin(FactoryModelAdmin):
     }
 
 
+def metric_in_full(metric: Metric) -> str:
+    """Machine, metric and unit: many machines have a metric of the same name."""
+    return f"{metric.machine}: {metric}" + (f" ({metric.unit})" if metric.unit else "")
+
+
 METRIC_HELP = {
     "name": _("As devices send it; it can't be changed, because it is how readings find their series."),
     "label": _("Shown to people instead of the name, such as “Bearing temperature”."),
@@ -187,6 +192,14 @@ class MetricAdmin(FactoryModelAdmin):
     ]  # fmt: skip
     readonly_fields: ClassVar[list[str]] = ["machine", "name", "confidence", "last_value", "last_at"]
     help_texts: ClassVar[dict[str, Any]] = METRIC_HELP
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Metric]:
+        return super().get_queryset(request).select_related("machine")
+
+    @staticmethod
+    def autocomplete_text(metric: Metric) -> str:
+        """A metric among those of all machines."""
+        return metric_in_full(metric)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # readings add them
         return False

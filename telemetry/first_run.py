@@ -89,7 +89,7 @@ def _key_make(person: User) -> str:
 def _commands(factory: Factory, key: str) -> list[dict[str, Any]]:
     """What to paste into a terminal, each with a title and an id for its copy button."""
     url = public_url("/api/v1/telemetry/ingest")
-    head = f'curl {url} \\\n  -H "X-API-Key: {key}" -H "Content-Type: application/json" \\\n  '
+    head = f'curl {url} \\\n  -H "X-API-Key: {key}" \\\n  -H "Content-Type: application/json" \\\n  '
     body = f'{{"machine": "{EXAMPLE_MACHINE}", "metrics": {{"vibration": 2.1, "temperature": 71.3}}}}'
     # Plain sh, so that it runs wherever curl does: the last digit of the second moves the values.
     moving = body.replace("2.1", "2.$n").replace("71.3", "7$n.5").replace('"', '\\"')
@@ -99,7 +99,7 @@ def _commands(factory: Factory, key: str) -> list[dict[str, Any]]:
         {
             "id": "command-loop",
             "title": _("A reading a second, to see the chart move"),
-            "text": f'while sleep 1; do n=$(date +%S | cut -c2); {head}-d "{moving}" -s -o /dev/null; done',
+            "text": f'while sleep 1; do n=$(date +%S | cut -c2)\n{head}-s -o /dev/null -d "{moving}"\ndone',
         },
         {
             "id": "command-mqtt",

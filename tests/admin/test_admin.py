@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -193,6 +193,25 @@ def test_a_threshold_that_would_never_clear_is_refused(
     response = client_for(admin).post(path_of(Rule, "add/"), {**fields, "severity": "high", "active": "on"})
     assert "never clear" in response.content.decode()
     assert not Rule.objects.filter(value=7).exists()
+
+
+def test_metrics_to_choose_from_name_their_machine(
+    plant: dict[type[models.Model], Any], admin: User, client_for: ClientFor
+) -> None:
+    browser = client_for(admin)
+    query = {"app_label": "anomalies", "model_name": "rule", "field_name": "metric", "term": "vib"}
+    (choice,) = browser.get("/admin/autocomplete/", query).json()["results"]
+    assert choice == {"id": str(plant[Metric].pk), "text": "Mixer: vibration (mm/s)"}
+    page = browser.get(path_of(Rule, f"{plant[Rule].pk}/change/")).content.decode()
+    assert "Mixer: vibration (mm/s)" in page
+
+
+def test_times_in_the_admin_are_the_plants_and_name_their_zone(
+    plant: dict[type[models.Model], Any], admin: User, client_for: ClientFor
+) -> None:
+    Machine.objects.update(last_seen_at=datetime(2026, 1, 15, 12, 30, tzinfo=UTC))
+    page = client_for(admin).get(path_of(Machine)).content.decode()
+    assert "15 Jan 2026, 13:30:00 CET" in page
 
 
 def test_a_machines_metrics_are_corrected_on_its_page(
