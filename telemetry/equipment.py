@@ -120,7 +120,9 @@ def _registry_read(factory: Factory) -> _Registry:
     registry = _Registry(read_s=clock.monotonic_s())
     registry.machines = {machine.key: machine for machine in Machine.objects.order_by()}
     for metric_id, key, name in Metric.objects.order_by().values_list("id", "machine__key", "name"):
-        _learn_metric(registry, key, name, metric_id)
+        # A machine that was made between the two queries is simply not known yet.
+        if key in registry.machines:
+            _learn_metric(registry, key, name, metric_id)
     _registries.put(factory.pk, registry)
     return registry
 

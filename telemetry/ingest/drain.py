@@ -106,7 +106,7 @@ class Drain:
         readings = [entry for entry in entries if entry.kind != REFUSALS]
         told = self._store_or_bury(factory, readings) if readings else []
         for entry in refusals:
-            told += refusals_decode(entry.body)
+            told += self._refusals_of(entry)
         if told:
             quarantine_write(told)
         self._write_last_values(factory)
@@ -115,9 +115,7 @@ class Drain:
         """Store rows; a row that can never be stored is found by halving and buried alone."""
         try:
             return self._store_rows(factory, entries)
-        except (StoreUnavailableError, JournalError):
-            raise
-        except (DataError, IntegrityError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (DataError, IntegrityError, OverflowError, TypeError, ValueError) as error:
             if len(entries) > 1:
                 middle = len(entries) // 2
                 first = self._store_or_bury(factory, entries[:middle])
@@ -126,6 +124,14 @@ class Drain:
             self._bury(entries, f"{type(error).__name__}: {error}")
             detail = "the store refused this for good; it is kept among the dead letters"
             return [Refusal("drain", "", "", "store_refused", detail, entries[0].readings)]
+
+    def _refusals_of(self, entry: Entry) -> list[Refusal]:
+        try:
+            return refusals_decode(entry.body)
+        except ValueError as error:
+            _log.error("refusals_buried", factory=entry.factory, row=entry.id, error=str(error))
+            self._bury([entry], f"no refusals: {error}")
+            return []
 
     def _store_rows(self, factory: Factory, entries: list[Entry]) -> list[Refusal]:
         registered = registration_of(ReadingBatch.merged([ReadingBatch.from_bytes(entry.body) for entry in entries]))

@@ -256,9 +256,9 @@ class MqttDoor:
             packets, count, size = acks.get(device) or (bytearray(), 0, 0)
             if packet_id and error is None:
                 packets += puback_encode(device.version, packet_id)
-            acks[device] = (packets, count + 1, size + len(payload))
+            acks[device] = (packets, count + bool(packet_id), size + len(payload))
         for device, (packets, count, size) in acks.items():
-            device.acknowledged(bytes(packets), count, size)
+            device.settled(bytes(packets), count, size)
             if error is not None:
                 full = isinstance(error, JournalFullError)
                 device.close(Reason.QUOTA_EXCEEDED if full else Reason.SERVER_BUSY, "not stored, send it again later")

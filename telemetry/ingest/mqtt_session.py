@@ -56,8 +56,8 @@ class DeviceConnection(asyncio.Protocol):
         self._decoder = Decoder(max_packet_bytes=MAX_PACKET_BYTES)
         self._early: list[Packet] = []
         self._pauses: set[str] = set()
-        self._keep_alive_s = CONNECT_WITHIN_S
-        self._heard_s = door.loop.time()
+        self._keep_alive_s = 0.0
+        self._began_s = self._heard_s = door.loop.time()
         self._topic, self._machine = "", ""
 
     # --- the event loop's side ---
@@ -95,9 +95,12 @@ class DeviceConnection(asyncio.Protocol):
 
     # --- the door's side ---
 
-    def acknowledged(self, packets: bytes, messages: int, size: int) -> None:
-        """Send PUBACKs; what they stand for is on disk."""
-        self.unacknowledged -= messages
+    def settled(self, packets: bytes, count: int, size: int) -> None:
+        """Messages are done with: send the PUBACKs, if any; what they stand for is on disk.
+
+        count: how many of the messages were QoS 1; size: bytes of all their payloads.
+        """
+        self.unacknowledged -= count
         self._unacknowledged_bytes -= size
         if self._unacknowledged_bytes <= _UNACKNOWLEDGED_BYTES:
             self._resume("disk")
@@ -112,7 +115,12 @@ class DeviceConnection(asyncio.Protocol):
 
     def overdue(self, now_s: float) -> bool:
         """Whether the device was silent for longer than it may be; while we don't listen, it can't speak."""
-        return bool(self._keep_alive_s) and not self._pauses and now_s - self._heard_s > self._keep_alive_s
+        if self._pauses:
+            return False
+        if self.key is None:
+            # However busily it talks: a CONNECT that comes in drops must not hold a connection.
+            return now_s - self._began_s > CONNECT_WITHIN_S
+        return bool(self._keep_alive_s) and now_s - self._heard_s > self._keep_alive_s
 
     def close(self, reason: Reason, text: str = "") -> None:
         """Say why (MQTT 5) and hang up."""
@@ -213,7 +221,7 @@ class DeviceConnection(asyncio.Protocol):
         elif packet.qos and self.version == V5 and self.unacknowledged >= RECEIVE_MAXIMUM:
             self.close(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"more than {RECEIVE_MAXIMUM} unacknowledged messages")
         elif packet.topic == self._topic or self._understood(packet):
-            self.unacknowledged += 1
+            self.unacknowledged += bool(packet.qos)
             self._unacknowledged_bytes += len(packet.payload)
             if self._unacknowledged_bytes > _UNACKNOWLEDGED_BYTES:
                 self._pause("disk")

@@ -19,6 +19,8 @@ _log = structlog.get_logger(__name__)
 class Command(BaseCommand):
     """Runs until SIGTERM or SIGINT, then acknowledges what is under way, drains for a moment, and ends."""
 
+    # A restart must acknowledge within two seconds: checks load every URL, admin and page first.
+    requires_system_checks = ()
     help = "Takes readings from devices by MQTT and moves the journal to the reading store. One per node."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,11 +1,16 @@
 """A journal of the test's own behind the HTTP door, and rates that start full."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from telemetry import equipment
 from telemetry.ingest import admission
 from telemetry.ingest import http as door
 from telemetry.ingest.journal import Journal
+
+# How fast examples come says something about the machine's load, and nothing about the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
