@@ -4,13 +4,11 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmation
-from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts.mail import mail_send
-from tenants.addresses import factory_url
+from accounts.mail import factory_link, mail_send
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -30,8 +28,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmation) -> str:
         """The link on the factory's host, whatever host the request came to."""
-        path = reverse("account_confirm_email", args=[emailconfirmation.key], urlconf="factorypulse.urls_factory")
-        return factory_url(connection.tenant, path)
+        return factory_link("account_confirm_email", emailconfirmation.key)
 
     def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
         """To the plant when signed in, else to the sign-in."""

@@ -14,6 +14,7 @@ from accounts.invitations import invitation_revoke
 from accounts.models import ApiKey, AuditEntry, Invitation, User
 from accounts.people import (
     RANK,
+    person_asking,
     person_deactivate,
     person_deactivate_check,
     person_reactivate,
@@ -24,7 +25,7 @@ from accounts.people import (
 from common.errors import DomainError
 
 
-class PersonForm(forms.ModelForm):
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """A person's name, role and whether they may sign in; `actor` is set by the admin page."""
 
     actor: ClassVar[User]
@@ -33,8 +34,7 @@ class PersonForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "role" in self.fields:
             choices = [(role.value, role.label) for role in roles_grantable(self.actor)]
-            self.fields["role"].widget.choices = choices  # type: ignore[attr-defined]
-            self.fields["role"].choices = choices  # type: ignore[attr-defined]
+            self.fields["role"].choices = choices  # type: ignore[attr-defined]  # and its widget's with it
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -77,7 +77,7 @@ class PersonAdmin(FactoryModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         allowed: bool = super().has_change_permission(request, obj)
-        return allowed and (obj is None or RANK[obj.role] <= RANK[request.user.role])  # type: ignore[union-attr]
+        return allowed and (obj is None or RANK[obj.role] <= RANK[person_asking(request).role])
 
     def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
@@ -116,7 +116,7 @@ class InvitationAdmin(ReadOnlyAdmin):
         """Take the chosen invitations back."""
         for invitation in queryset:
             try:
-                invitation_revoke(actor=request.user, invitation=invitation)  # type: ignore[arg-type]
+                invitation_revoke(actor=person_asking(request), invitation=invitation)
             except DomainError as error:
                 self.message_user(request, f"{invitation}: {error.detail}", messages.ERROR)
             else:
@@ -144,7 +144,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         """Revoke the chosen keys."""
         for key in queryset.filter(revoked_at=None):
-            api_key_revoke(key=key, revoked_by=request.user)  # type: ignore[arg-type]
+            api_key_revoke(key=key, revoked_by=person_asking(request))
             self.message_user(request, _("%(name)s: revoked.") % {"name": key})
 
 

@@ -46,7 +46,7 @@ class FactoryAdminSite(ScriptedAdminSite):
         """Whether this person may configure the factory."""
         return may_administer(request.user)
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Wrap a view of the admin, so that a person without the right is told, not asked to sign in again."""
         checked = super().admin_view(view, cacheable)
 
@@ -62,14 +62,15 @@ class FactoryAdminSite(ScriptedAdminSite):
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """Choices for a field, found while typing."""
-        return ExplainingAutocomplete.as_view(admin_site=self)(request)
+        response: HttpResponse = ExplainingAutocomplete.as_view(admin_site=self)(request)  # type: ignore[assignment]
+        return response
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send to the factory's sign-in: one door, with its throttle and second factor."""
         target = request.GET.get("next") or reverse("admin:index")
         return redirect_to_login(target, reverse("account_login"))
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send to the factory's sign-out page."""
         return redirect_to_login(reverse("admin:index"), reverse("account_logout"))
 

@@ -1,7 +1,7 @@
 """The ways into a factory besides signing in: straight after sign-up, by a confirmed address, by an invitation."""
 
 from allauth.account.adapter import get_adapter
-from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.account.models import EmailConfirmation
 from allauth.account.utils import perform_login
 from allauth.account.views import ConfirmEmailView
 from django.http import Http404, HttpRequest, HttpResponse
@@ -64,14 +64,12 @@ class ConfirmAddressView(ConfirmEmailView):
             response: HttpResponse = super().post(*args, **kwargs)
         except Http404:
             self.object = None
-            return self.render_to_response(self.get_context_data(), status=410)
-        self._forget_others()
+            gone: HttpResponse = self.render_to_response(self.get_context_data(), status=410)
+            return gone
+        # A confirmed address needs none of the other links that were sent to it.
+        used: EmailConfirmation = self.object
+        EmailConfirmation.objects.filter(email_address=used.email_address).exclude(pk=used.pk).delete()
         return response
-
-    def _forget_others(self) -> None:
-        """A confirmed address needs none of the other links that were sent to it."""
-        address: EmailAddress = self.object.email_address
-        EmailConfirmation.objects.filter(email_address=address).exclude(pk=self.object.pk).delete()
 
 
 @public_page

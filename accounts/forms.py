@@ -1,6 +1,6 @@
 """What people type on the pages of this app, checked field by field."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
@@ -139,5 +139,3 @@ class ApiKeyForm(forms.Form):
         initial=[Scope.INGEST, Scope.READ],
         widget=forms.CheckboxSelectMultiple,
     )
-
-    field_order: ClassVar[list[str]] = ["name", "scopes"]

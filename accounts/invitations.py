@@ -5,17 +5,15 @@ import secrets
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
-from django.db import IntegrityError, connection, transaction
-from django.urls import reverse
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
-from accounts.mail import mail_send
+from accounts.mail import factory_link, mail_send
 from accounts.models import Invitation, User
 from accounts.people import person_rename, role_check
 from common import clock
 from common.errors import ConflictError, DomainError, NotFoundError
-from tenants.addresses import factory_url
 
 VALID_FOR = timedelta(hours=48)
 
@@ -182,8 +180,7 @@ def _refuse(invitation: Invitation) -> None:
 
 
 def _mail(invitation: Invitation, token: str) -> None:
-    path = reverse("invitation_accept", args=[token], urlconf="factorypulse.urls_factory")
-    context = {"invitation": invitation, "accept_url": factory_url(connection.tenant, path)}
+    context = {"invitation": invitation, "accept_url": factory_link("invitation_accept", token)}
     try:
         mail_send("email/invitation", to=invitation.email, context=context)
     except OSError as error:

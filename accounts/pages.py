@@ -20,6 +20,7 @@ from accounts.invitations import (
 )
 from accounts.models import ApiKey, User
 from accounts.people import (
+    person_asking,
     person_deactivate,
     person_get,
     person_reactivate,
@@ -46,9 +47,10 @@ def _told(request: HttpRequest, deed: Callable[[], object], success: str) -> Non
 @page_requires("view")
 def account(request: HttpRequest) -> HttpResponse:
     """A person's own page: the name, and the ways to sign in."""
-    form = NameForm(request.POST or None, initial={"name": request.user.get_full_name()})
+    person = person_asking(request)
+    form = NameForm(request.POST or None, initial={"name": person.get_full_name()})
     if request.method == "POST" and form.is_valid():
-        person_rename(person=request.user, name=form.cleaned_data["name"])
+        person_rename(person=person, name=form.cleaned_data["name"])
         messages.success(request, _("Saved."))
         return redirect("account_home")
     return render(request, "accounts/account.html", {"form": form}, status=422 if form.errors else 200)
@@ -58,11 +60,11 @@ def account(request: HttpRequest) -> HttpResponse:
 @page_requires("people")
 def people(request: HttpRequest) -> HttpResponse:
     """The people of the factory and those invited; POST invites one more."""
-    form = InvitationForm(request.POST or None, roles=roles_grantable(request.user))
+    form = InvitationForm(request.POST or None, roles=roles_grantable(person_asking(request)))
     if request.method == "POST" and form.is_valid():
         try:
             invitation = invitation_create(
-                actor=request.user, email=form.cleaned_data["email"], role=form.cleaned_data["role"]
+                actor=person_asking(request), email=form.cleaned_data["email"], role=form.cleaned_data["role"]
             )
         except DomainError as error:
             form.add_error("email", error.detail)
@@ -71,9 +73,9 @@ def people(request: HttpRequest) -> HttpResponse:
             return redirect("people")
     context = {
         "form": form,
-        "people": _people_for(request.user),
+        "people": _people_for(person_asking(request)),
         "invitations": invitations_pending(),
-        "roles": roles_grantable(request.user),
+        "roles": roles_grantable(person_asking(request)),
         "now": clock.now(),
     }
     return render(request, "accounts/people.html", context, status=422 if form.errors else 200)
@@ -93,13 +95,13 @@ def _people_for(viewer: User) -> list[User]:
 def person_role(request: HttpRequest, person_id: int) -> HttpResponse:
     """Give a person another role."""
     role = request.POST.get("role", "")
-    if role not in roles_grantable(request.user):
+    if role not in roles_grantable(person_asking(request)):
         messages.error(request, _("You may not give that role."))
         return redirect("people")
     person = person_get(person_id)
     _told(
         request,
-        lambda: role_change(actor=request.user, person=person, role=role),
+        lambda: role_change(actor=person_asking(request), person=person, role=role),
         _("%(person)s has a new role.") % {"person": person},
     )
     return redirect("people")
@@ -115,7 +117,7 @@ def person_active(request: HttpRequest, person_id: int) -> HttpResponse:
         if person.is_active
         else (person_reactivate, _("%(person)s can sign in again."))
     )
-    _told(request, lambda: change(actor=request.user, person=person), done % {"person": person})
+    _told(request, lambda: change(actor=person_asking(request), person=person), done % {"person": person})
     return redirect("people")
 
 
@@ -126,7 +128,7 @@ def invitation_again(request: HttpRequest, invitation_id: int) -> HttpResponse:
     invitation = invitation_get(invitation_id)
     _told(
         request,
-        lambda: invitation_resend(actor=request.user, invitation=invitation),
+        lambda: invitation_resend(actor=person_asking(request), invitation=invitation),
         _("The invitation to %(email)s was sent again, good for 48 hours.") % {"email": invitation.email},
     )
     return redirect("people")
@@ -139,7 +141,7 @@ def invitation_take_back(request: HttpRequest, invitation_id: int) -> HttpRespon
     invitation = invitation_get(invitation_id)
     _told(
         request,
-        lambda: invitation_revoke(actor=request.user, invitation=invitation),
+        lambda: invitation_revoke(actor=person_asking(request), invitation=invitation),
         _("The invitation to %(email)s was taken back.") % {"email": invitation.email},
     )
     return redirect("people")
@@ -154,7 +156,7 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     made, raw = None, ""
     if request.method == "POST" and form.is_valid():
         made, raw = api_key_create(
-            name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], created_by=request.user
+            name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], created_by=person_asking(request)
         )
         form = ApiKeyForm()
     context = {
@@ -171,7 +173,7 @@ def api_keys(request: HttpRequest) -> HttpResponse:
 def api_key_end(request: HttpRequest, key_id: int) -> HttpResponse:
     """Revoke a key."""
     key = get_object_or_404(ApiKey, pk=key_id)
-    api_key_revoke(key=key, revoked_by=request.user)
+    api_key_revoke(key=key, revoked_by=person_asking(request))
     messages.success(
         request, _("“%(name)s” is revoked: devices that use it are refused from now on.") % {"name": key.name}
     )

@@ -3,7 +3,9 @@
 from functools import partial
 
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from rest_framework.request import Request
 
 from accounts.audit import audit_record
 from accounts.models import Role, User
@@ -37,6 +39,13 @@ class PeopleNotPermittedError(NotPermittedError):
     """Only admins and owners look after people."""
 
     code = "people_not_permitted"
+
+
+def person_asking(request: HttpRequest | Request) -> User:
+    """Who asks, as a person of this factory. Raises PeopleNotPermittedError for a key or a stranger."""
+    if not isinstance(request.user, User):
+        raise PeopleNotPermittedError(_("Only a person who is signed in may do this."))
+    return request.user
 
 
 def roles_grantable(actor: User) -> list[Role]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from allauth.account.models import EmailAddress, EmailConfirmation
+from django.conf import settings
 from django.core import signing
 from django.core.cache import cache
 from django.db import transaction
@@ -24,6 +25,8 @@ from tenants.provisioning import factory_create, factory_delete
 SIGNUPS_PER_HOUR = 20  # for one network address
 SIGNUPS_PER_EMAIL = 5  # an hour, so that nobody fills a stranger's mailbox
 HANDOVER_SECONDS = 120
+# The same letters as in static/js/modules/signup.js.
+_LETTERS = {"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "đ": "d", "ð": "d", "þ": "th"}
 _HANDOVER_SALT = "accounts.signup.handover"
 
 
@@ -60,8 +63,8 @@ def address_suggest(name: str) -> str:
     'mlyn-polnoc-2-sp-z-o-o'
     """
     # NFKD leaves a stroked letter alone, and Polish and Danish names are full of them.
-    plain = name.translate(str.maketrans({"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "ß": "ss", "æ": "ae", "Æ": "ae"}))
-    ascii_name = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode().lower()
+    plain = "".join(_LETTERS.get(sign, sign) for sign in name.lower())
+    ascii_name = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-").lstrip("0123456789-")[:40].rstrip("-")
 
 
@@ -118,7 +121,7 @@ def handover_url(signed_up: SignedUp) -> str:
         {"factory": signed_up.factory.slug, "user": signed_up.owner.pk, "once": secrets.token_urlsafe(12)},
         salt=_HANDOVER_SALT,
     )
-    return factory_url(signed_up.factory, reverse("signup_handover", args=[token], urlconf="factorypulse.urls_factory"))
+    return factory_url(signed_up.factory, reverse("signup_handover", args=[token], urlconf=settings.ROOT_URLCONF))
 
 
 def handover_redeem(token: str, *, factory: Factory) -> User:

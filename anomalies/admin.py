@@ -15,14 +15,14 @@ from telemetry.admin import metric_in_full
 from telemetry.models import Metric
 
 
-class MetricField(forms.ModelChoiceField):
+class MetricField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no generic at run time
     """A metric, shown with its machine."""
 
     def label_from_instance(self, obj: Any) -> str:
         return metric_in_full(obj)
 
 
-class RuleForm(forms.ModelForm):
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """A limit that clears on its own side."""
 
     def clean(self) -> dict[str, Any]:
@@ -107,4 +107,5 @@ class DetectorModelAdmin(ReadOnlyAdmin):
     list_select_related: ClassVar[list[str]] = ["machine"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DetectorModel]:
-        return super().get_queryset(request).defer("arrays")
+        rows: QuerySet[DetectorModel] = super().get_queryset(request).defer("arrays")
+        return rows

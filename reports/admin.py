@@ -33,7 +33,7 @@ class EmailLinesField(forms.CharField):
         """The text's own checks don't hold for a list."""
 
 
-class ScheduleForm(forms.ModelForm):
+class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """When the weekly report is made."""
 
     hour = forms.IntegerField(
@@ -71,4 +71,5 @@ class ReportAdmin(ReadOnlyAdmin):
     list_filter: ClassVar[list[str]] = ["state", "scheduled"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
-        return super().get_queryset(request).defer("pdf", "contents")
+        rows: QuerySet[Report] = super().get_queryset(request).defer("pdf", "contents")
+        return rows

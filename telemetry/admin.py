@@ -16,7 +16,7 @@ from common.times import zone_names
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
 
 
-class SiteForm(forms.ModelForm):
+class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """A site, with its time zone chosen from those that exist."""
 
     time_zone = forms.ChoiceField(
@@ -37,7 +37,8 @@ class SiteAdmin(FactoryModelAdmin):
     help_texts: ClassVar[dict[str, Any]] = {"name": _("The plant's name, such as “North Mill”.")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
-        return super().get_queryset(request).annotate(line_total=Count("lines"))
+        rows: QuerySet[Site] = super().get_queryset(request).annotate(line_total=Count("lines"))
+        return rows
 
     @display(description=_("lines"), ordering="line_total")
     def lines_count(self, site: Any) -> int:
@@ -57,7 +58,7 @@ class AreaAdmin(FactoryModelAdmin):
     }
 
 
-class LineForm(forms.ModelForm):
+class LineForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """A line, whose area stands in its site."""
 
     def clean(self) -> dict[str, Any]:
@@ -146,7 +147,8 @@ class MachineAdmin(FactoryModelAdmin):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Machine]:
-        return super().get_queryset(request).annotate(metric_total=Count("metrics"))
+        rows: QuerySet[Machine] = super().get_queryset(request).annotate(metric_total=Count("metrics"))
+        return rows
 
     def get_readonly_fields(self, request: HttpRequest, obj: Machine | None = None) -> list[str]:
         return ["created_at", "last_seen_at", *(["key"] if obj else [])]
@@ -194,7 +196,8 @@ class MetricAdmin(FactoryModelAdmin):
     help_texts: ClassVar[dict[str, Any]] = METRIC_HELP
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Metric]:
-        return super().get_queryset(request).select_related("machine")
+        rows: QuerySet[Metric] = super().get_queryset(request).select_related("machine")
+        return rows
 
     @staticmethod
     def autocomplete_text(metric: Metric) -> str:

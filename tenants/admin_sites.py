@@ -20,12 +20,12 @@ _ADMIN_CSP = {
 class ScriptedAdminSite(UnfoldAdminSite):
     """An unfold site whose pages alone may run what unfold's scripts need."""
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Wrap a view of the admin in the relaxed content security policy."""
         wrapped = super().admin_view(view, cacheable)
 
         def relaxed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            response = wrapped(request, *args, **kwargs)
+            response: HttpResponseBase = wrapped(request, *args, **kwargs)
             response._csp_update = _ADMIN_CSP  # type: ignore[attr-defined]  # read by csp.middleware
             return response
 
