@@ -5,6 +5,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+import redis
 import structlog
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
@@ -34,9 +35,15 @@ def sockets_group(slug: str) -> str:
 
 
 def sockets_close(slug: str, *, user_id: int | None = None) -> None:
-    """Close the factory's open sockets, or one person's there, because it or they may no longer look."""
-    layer = get_channel_layer()
-    async_to_sync(layer.group_send)(sockets_group(slug), {"type": "sockets.close", "user_id": user_id})
+    """Close the factory's open sockets, or one person's there, because it or they may no longer look.
+
+    Call after the commit. While Valkey is away no message reaches a socket, so there is nothing to keep from anybody.
+    """
+    send = async_to_sync(get_channel_layer().group_send)
+    try:
+        send(sockets_group(slug), {"type": "sockets.close", "user_id": user_id})
+    except (redis.RedisError, OSError) as error:
+        _log.warning("sockets_not_closed", factory=slug, user_id=user_id, error=str(error))
 
 
 class FactoryConsumer(AsyncJsonWebsocketConsumer):

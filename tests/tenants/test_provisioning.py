@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from threading import Barrier
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from accounts.models import User
@@ -170,3 +172,15 @@ def _refuse(*_arguments: object) -> None:
 def _make_empty(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {name}")
+
+
+def test_the_command_that_deletes_a_factory_wants_its_address_twice(db: None) -> None:
+    factory_create(slug="leaving", name="Leaving")
+    with pytest.raises(CommandError, match="nothing was deleted"):
+        call_command("delete_factory", "leaving", "--confirm", "acme")
+    assert factory_get("leaving").name == "Leaving"
+    call_command("delete_factory", "leaving", "--confirm", "leaving", stdout=StringIO())
+    with pytest.raises(FactoryNotFoundError):
+        factory_get("leaving")
+    with pytest.raises(CommandError, match="factory_not_found"):
+        call_command("delete_factory", "leaving", "--confirm", "leaving")
