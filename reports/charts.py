@@ -17,7 +17,7 @@ from telemetry.readings import Float64Array, Int64Array
 DPI = 200
 WIDTH_IN = 6.9
 # A picture leaves room on its page for the key figures above and a few alerts below.
-_PICTURE_IN, _PANEL_MOST_IN, _AXIS_IN = 5.6, 1.25, 0.42
+_PICTURE_IN, _PANEL_MOST_IN, _AXIS_IN = 5.2, 1.2, 0.42
 _PANELS_MOST = 7
 
 # The product's light palette (static/css/tokens.css), as print needs it: opaque and a little darker.
@@ -50,13 +50,23 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineChart:
-    """Everything that one machine's picture shows."""
+    """Everything that one machine's picture shows. title: what it is a close-up of; empty for the whole period."""
 
     from_ms: int
     to_ms: int
     time_zone: str
     metrics: Sequence[ChartMetric]
     stretches: Sequence[Stretch] = field(default_factory=tuple)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """One machine's drawn charts as PNG: the period's trends, and a close-up of its worst alert where there was one."""
+
+    trends: Sequence[bytes] = ()
+    close_up: Sequence[bytes] = ()
+    close_up_title: str = ""
 
 
 def draw_machine(chart: MachineChart) -> list[bytes]:
@@ -70,31 +80,40 @@ def draw_machine(chart: MachineChart) -> list[bytes]:
     return [_draw_picture(drawn[place : place + share], chart) for place in range(0, len(drawn), share or 1)]
 
 
+def draw_pictures(trends: MachineChart, close_up: MachineChart | None) -> Pictures:
+    """Both charts of a machine."""
+    return Pictures(
+        trends=draw_machine(trends),
+        close_up=draw_machine(close_up) if close_up else (),
+        close_up_title=close_up.title if close_up else "",
+    )
+
+
 def _draw_picture(drawn: Sequence[ChartMetric], chart: MachineChart) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     panel_in = min(_PANEL_MOST_IN, _PICTURE_IN / len(drawn))
     height_in = panel_in * len(drawn) + _AXIS_IN
-    figure = Figure(figsize=(WIDTH_IN, height_in), facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
     for panel, metric in zip(panels, drawn, strict=True):
         _draw_metric(panel, metric, chart)
     _style_time_axis(panels[-1], chart)
     bottom, top = 0.34 / height_in, 1.0 - 0.17 / height_in
     figure.subplots_adjust(left=0.075, right=0.995, bottom=bottom, top=top, hspace=0.24 / (panel_in - 0.24))
-    return _compact(figure)
+    return _compact(canvas)
 
 
-def _compact(figure: Any) -> bytes:
-    """The figure as a PNG with a palette of its own: a third of the size, and nothing the eye misses."""
+def _compact(canvas: Any) -> bytes:
+    """The drawing as a PNG with a palette of its own: a third of the size, and nothing the eye misses."""
     from PIL import Image
 
-    drawn, picture = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    with Image.open(drawn) as image:
-        image.convert("RGB").quantize(96).save(picture, format="png", optimize=True)
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = BytesIO()
+    drawn.quantize(128, method=Image.Quantize.FASTOCTREE).save(picture, format="png")
     return picture.getvalue()
 
 

@@ -8,8 +8,9 @@ from django.db.models import F, Q
 
 from common import clock
 from reports.announcing import announce_ready
+from reports.charts import Pictures, draw_pictures
 from reports.contents import build_contents, contents_hash
-from reports.gather import gather_chart, gather_facts
+from reports.gather import gather_close_up, gather_facts, gather_trends
 from reports.models import Report, ReportState
 from reports.render.pdf import Imprint, render_pdf
 from reports.schedule import Period
@@ -64,24 +65,24 @@ def _claim(report_id: int, now: datetime) -> Report | None:
 def _make(factory: Factory, report: Report) -> None:
     period = Period(report.period_from_at, report.period_to_at)
     contents = build_contents(gather_facts(factory, period=period, time_zone=report.time_zone))
-    charts = _charts(period, report.time_zone)
+    pictures = _pictures(period, report.time_zone)
     finished_at = clock.now()
     data_hash = contents_hash(contents)
     imprint = Imprint(revision=report.revision, data_hash=data_hash, generated_at=finished_at)
     report.contents, report.data_hash, report.finished_at = contents, data_hash, finished_at
-    report.pdf = render_pdf(contents, charts=charts, imprint=imprint)
+    report.pdf = render_pdf(contents, pictures=pictures, imprint=imprint)
     report.state = ReportState.READY
     with transaction.atomic():
         report.save(update_fields=["contents", "data_hash", "finished_at", "pdf", "state"])
         announce_ready(factory, report)
 
 
-def _charts(period: Period, time_zone: str) -> dict[str, list[bytes]]:
-    # matplotlib comes with the first drawing: a process that never makes a report stays without it.
-    from reports.charts import draw_machine
-
+def _pictures(period: Period, time_zone: str) -> dict[str, Pictures]:
     return {
-        machine.key: draw_machine(gather_chart(machine, period=period, time_zone=time_zone))
+        machine.key: draw_pictures(
+            gather_trends(machine, period=period, time_zone=time_zone),
+            gather_close_up(machine, period=period, time_zone=time_zone),
+        )
         for machine in Machine.objects.order_by("key")
     }
 

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from reports.charts import Pictures
 from reports.contents import Document
 from reports.wording import document_view
 
@@ -34,40 +35,43 @@ class Imprint:
     generated_at: datetime
 
 
-def render_pdf(contents: Document, *, charts: Mapping[str, Sequence[bytes]], imprint: Imprint) -> bytes:
-    """The report as PDF. charts: PNGs by machine key; a machine without any says that nothing was recorded.
+def render_pdf(contents: Document, *, pictures: Mapping[str, Pictures], imprint: Imprint) -> bytes:
+    """The report as PDF. pictures: by machine key; a machine without any says that nothing was recorded.
 
     Raises RenderError.
     """
     with TemporaryDirectory(prefix="report-") as folder:
-        files = _files_for(charts, Path(folder))
-        context = _context(contents, charts, imprint)
+        files = _files_for(pictures, Path(folder))
+        context = _context(contents, pictures, imprint)
         html = render_to_string("reports/pdf/report.html", context)
-        return _typeset(html, title=context["title"], folder=Path(folder), files=files)
+        return _typeset(html, folder=Path(folder), files=files)
 
 
-def _files_for(charts: Mapping[str, Sequence[bytes]], folder: Path) -> dict[str, Path]:
+def _files_for(pictures: Mapping[str, Pictures], folder: Path) -> dict[str, Path]:
     """The only addresses a document may name, and the files they stand for."""
     from matplotlib import get_data_path
 
     files = {f"font:{name}": Path(get_data_path()) / "fonts" / "ttf" / name for name in _FONTS}
-    for key, pictures in charts.items():
-        for place, picture in enumerate(pictures):
-            path = folder / f"{len(files)}.png"
-            path.write_bytes(picture)
-            files[_address(key, place)] = path
+    for key, drawn in pictures.items():
+        for kind, images in (("trend", drawn.trends), ("close-up", drawn.close_up)):
+            for address, image in zip(_addresses(kind, key, images), images, strict=True):
+                files[address] = folder / f"{len(files)}.png"
+                files[address].write_bytes(image)
     return files
 
 
-def _address(key: str, place: int) -> str:
-    return f"chart:{place}:{key}"
+def _addresses(kind: str, key: str, images: Sequence[bytes]) -> list[str]:
+    return [f"{kind}:{place}:{key}" for place in range(len(images))]
 
 
-def _context(contents: Document, charts: Mapping[str, Sequence[bytes]], imprint: Imprint) -> dict[str, Any]:
+def _context(contents: Document, pictures: Mapping[str, Pictures], imprint: Imprint) -> dict[str, Any]:
     generated = imprint.generated_at.astimezone(ZoneInfo(contents["period"]["time_zone"])).replace(tzinfo=None)
     view = document_view(contents)
     for machine in view["machines"]:
-        machine["charts"] = [_address(machine["key"], place) for place in range(len(charts.get(machine["key"], ())))]
+        drawn = pictures.get(machine["key"], Pictures())
+        machine["trends"] = _addresses("trend", machine["key"], drawn.trends)
+        machine["close_up"] = _addresses("close-up", machine["key"], drawn.close_up)
+        machine["close_up_title"] = drawn.close_up_title
     return {
         **view,
         "title": _("Equipment health, %(factory)s, %(period)s") % view,
@@ -78,7 +82,7 @@ def _context(contents: Document, charts: Mapping[str, Sequence[bytes]], imprint:
     }
 
 
-def _typeset(html: str, *, title: str, folder: Path, files: Mapping[str, Path]) -> bytes:
+def _typeset(html: str, *, folder: Path, files: Mapping[str, Path]) -> bytes:
     from xhtml2pdf import pisa
     from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
 
@@ -104,7 +108,7 @@ def _typeset(html: str, *, title: str, folder: Path, files: Mapping[str, Path]) 
         link_callback=resolve,
         resource_policy=policy,
         encoding="utf-8",
-        context_meta={"title": title, "author": "FactoryPulse", "subject": "", "keywords": ""},
+        context_meta={"author": "FactoryPulse"},
     )
     if result.err:
         raise RenderError(f"{result.err} errors while setting the document")

@@ -13,7 +13,7 @@ from anomalies.models import Notification
 from common import clock
 from reports.charts import ChartMetric, MachineChart, draw_machine, with_gaps
 from reports.downloads import report_file
-from reports.gather import gather_chart
+from reports.gather import gather_close_up, gather_trends
 from reports.making import report_make, reports_stuck
 from reports.models import Report, ReportState, Schedule
 from telemetry.models import Machine
@@ -48,8 +48,8 @@ def test_the_pdf_has_cover_ranking_every_machine_and_page_numbers(line, waiting)
     for number, text in enumerate(pages[1:], start=2):
         assert f"{number} / {len(pages)}" in text.replace("\xa0", " ")
     whole = " ".join(pages)
-    for name in Machine.objects.get(key="M07-pump").metrics.values_list("name", flat=True):
-        assert name in whole
+    for title in ("Vibration", "Motor current", "Bearing temperature", "Discharge pressure", "Flow"):
+        assert title in whole
     assert "Vibration left its normal band" in whole
 
 
@@ -64,7 +64,7 @@ def test_signs_of_every_kind_print_as_themselves_and_markup_stays_text(line, wai
 def test_every_machine_with_readings_has_a_chart_with_ink_in_every_panel(line):
     for key in SHOWN:
         machine = Machine.objects.get(key=key)
-        chart = gather_chart(machine, period=WEEK, time_zone="Europe/Warsaw")
+        chart = gather_trends(machine, period=WEEK, time_zone="Europe/Warsaw")
         pictures = draw_machine(chart)
         assert pictures
         image = np.asarray(Image.open(BytesIO(pictures[0])).convert("RGB")).astype(int)
@@ -74,13 +74,26 @@ def test_every_machine_with_readings_has_a_chart_with_ink_in_every_panel(line):
         assert all(band.sum() > 20 for band in bands), key
 
 
+def test_a_close_up_shows_the_hour_before_the_worst_alert_in_the_metrics_that_carried_it(line):
+    pump = Machine.objects.get(key="M07-pump")
+    pump.alerts.update(evidence={"metrics": [{"metric": "vibration_mm_s"}, {"metric": "motor_current_a"}]})
+    chart = gather_close_up(pump, period=WEEK, time_zone="Europe/Warsaw")
+    assert (chart.title, [metric.label for metric in chart.metrics]) == (
+        "Vibration left its normal band",
+        ["Vibration", "Motor current"],
+    )
+    assert chart.to_ms - chart.from_ms == (60 + 24) * 60_000
+    assert len(chart.metrics[0].t_ms) > 100
+
+
 def test_the_charts_stand_in_the_document(line, waiting):
     report_make(factory=line, report_id=waiting.pk)
     waiting.refresh_from_db()
     document = pypdfium2.PdfDocument(bytes(waiting.pdf))
     images = [sum(item.type == pypdfium2.raw.FPDF_PAGEOBJ_IMAGE for item in page.get_objects()) for page in document]
     document.close()
-    assert sum(images) == len(SHOWN)
+    # Trends of both, and a close-up of each one's worst alert.
+    assert sum(images) == 2 * len(SHOWN)
 
 
 def test_a_factory_without_machines_still_gets_a_document(in_acme):
