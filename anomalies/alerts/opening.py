@@ -1,4 +1,4 @@
-"""Raising, updating and returning alerts: each one transaction, a timeline entry, mail in the outbox, news on commit."""
+"""Raising, updating and returning alerts: each one transaction, with timeline, outbox and news on commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,7 +96,7 @@ def alert_update(alert: Alert, finding: Finding) -> None:
 
 
 def alert_return(*, machine: Machine, cause: str, at: datetime) -> Alert | None:
-    """What an alert told of is no longer so; None when there was none active. Acknowledged before, it is cleared now."""
+    """What an alert told of is over; None when there was none active. One acknowledged before is cleared now."""
     with transaction.atomic():
         alert = (
             Alert.objects.select_for_update(of=("self",))

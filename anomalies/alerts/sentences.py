@@ -21,8 +21,10 @@ _SUPERSCRIPTS = str.maketrans({"³": "3", "²": "2", "°": "", "/": "_", " ": "_
 def metric_title(metric: Metric) -> str:
     """A metric's name for a sentence: its label, or its key without the unit.
 
-    >>> metric_title(Metric(name="bearing_temperature_c", unit="°C")), metric_title(Metric(name="flow_m3_h", unit="m³/h"))
-    ('Bearing temperature', 'Flow')
+    >>> metric_title(Metric(name="bearing_temperature_c", unit="°C"))
+    'Bearing temperature'
+    >>> metric_title(Metric(name="flow_m3_h", unit="m³/h"))
+    'Flow'
     """
     if metric.label:
         return metric.label

@@ -24,8 +24,8 @@ class Bands:
 
     low, high: the middle 99 % seen in training. center, unit: their middle, and the standard deviation that a normal
     distribution of that width has, with a floor so that a constant metric does not turn a last digit into an event.
-    only_above: movement counts when it grows. That it shrinks is what a higher sampling rate or a better filter does, too;
-    a sensor that stands still has a check of its own.
+    only_above: movement counts when it grows. That it shrinks is what a higher sampling rate or a better filter does,
+    too; a sensor that stands still has a check of its own.
     """
 
     low: Float64Array

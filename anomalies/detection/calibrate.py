@@ -26,8 +26,8 @@ def block_maxima(values: Float64Array, block: int = BLOCK) -> Float64Array:
 def rare_level(values: Float64Array, *, at_least: float) -> float:
     """The level that held-back values pass by chance about once in ten days, never below `at_least`.
 
-    The maxima of blocks follow a Gumbel law, whose tail tells of longer times than were seen. With few blocks the law is
-    uncertain, so the extrapolation is stretched by 1 + 1.5 / sqrt(blocks). The largest value seen always stays below.
+    The maxima of blocks follow a Gumbel law, whose tail tells of longer times than were seen. With few blocks the law
+    is uncertain, so the extrapolation is stretched by 1 + 1.5 / sqrt(blocks). What was seen stays below.
     """
     maxima = block_maxima(values)
     if len(maxima) < 2:

@@ -23,7 +23,7 @@ class Aspect(StrEnum):
     """What of a metric a feature describes."""
 
     LEVEL = "level"  # rolling mean, in the metric's unit
-    SPREAD = "spread"  # log of the usual distance from the rolling mean
+    SPREAD = "spread"  # log of the usual distance from the mean of the near past
     RIPPLE = "ripple"  # log of the standard deviation within a cell, for metrics sent many times a cell
 
 
@@ -51,7 +51,7 @@ def anchor_for(grid: Grid) -> Anchor:
     """Median of each metric, and a floor under its movement: a fifth of the usual, 0.5 % of a constant's level."""
     center = np.nan_to_num(_nan_median(grid.level))
     calm = without_glitches(grid.level - center)
-    usual = np.nan_to_num(_nan_median(np.abs(calm - rolling_mean(calm, SPREAD))))
+    usual = np.nan_to_num(_nan_median(np.abs(grid.level - center - rolling_mean(calm, SHORT))))
     constant = np.maximum(5e-3 * np.abs(center), 1e-6)
     return Anchor(center, np.where(usual > 0.0, 0.2 * usual, constant))
 
@@ -77,7 +77,8 @@ def feature_matrix(grid: Grid, features: Sequence[Feature], anchor: Anchor) -> F
     column_of = {metric: column for column, metric in enumerate(grid.metrics)}
     centered = grid.level - anchor.center
     calm = without_glitches(centered)
-    around = rolling_mean(calm, SPREAD)
+    # Against the near past: a load cycle of minutes is no restlessness.
+    around = rolling_mean(calm, SHORT)
     for at, feature in enumerate(features):
         column = column_of[feature.metric]
         if feature.aspect is Aspect.LEVEL:

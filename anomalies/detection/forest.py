@@ -15,6 +15,8 @@ from telemetry.readings import Float64Array
 TREES = 100
 SAMPLES_PER_TREE = 256
 _ROWS_AT_ONCE = 2_048
+# Beyond it a 32-bit number is infinite.
+_LARGEST = 3e38
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def forest_fit(rows: Float64Array, *, seed: int) -> tuple[Forest, Any]:
 def forest_score(forest: Forest, rows: Float64Array) -> Float64Array:
     """How easily each finite row is isolated, shape (n,), in (0, 1]: about 0.5 is usual, towards 1 is odd."""
     # scikit-learn splits on 32-bit values; comparing with 64 bits would send ties the other way.
-    values = np.ascontiguousarray(rows, dtype=np.float32)
+    values = np.ascontiguousarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float32)
     scores = np.empty(len(values))
     for start in range(0, len(values), _ROWS_AT_ONCE):
         part = values[start : start + _ROWS_AT_ONCE]

@@ -117,6 +117,15 @@ def normal_bands(machine: Machine) -> dict[str, tuple[float, float]]:
     return {metric: (float(low), float(high)) for metric, (low, high) in (bands or {}).items()}
 
 
+def normal_bands_all() -> dict[int, dict[str, tuple[float, float]]]:
+    """The normal bands of every machine that has an active model, by machine id; one query."""
+    rows = DetectorModel.objects.filter(active=True).values_list("machine_id", "manifest__normal")
+    return {
+        machine: {metric: (float(low), float(high)) for metric, (low, high) in (bands or {}).items()}
+        for machine, bands in rows
+    }
+
+
 def _pack(detector: Detector) -> bytes:
     arrays, description = detector_to_parts(detector)
     text = json.dumps(description, sort_keys=True).encode()
@@ -142,7 +151,7 @@ def _unpack(model: DetectorModel) -> Detector:
 
 def _seal(machine_id: int, version: int, sha256: str) -> str:
     """Binds arrays to factory, machine and version, so that a model copied from elsewhere is refused."""
-    return _signer().signature(_sealed(machine_id, version, sha256))
+    return str(_signer().signature(_sealed(machine_id, version, sha256)))
 
 
 def _seal_holds(seal: str, machine_id: int, version: int, sha256: str) -> bool:
@@ -161,7 +170,7 @@ def _schema() -> str:
     factory = factory_current()
     if factory is None:
         raise RuntimeError("detectors belong to a factory: call this inside factory_context")
-    return factory.schema_name
+    return str(factory.schema_name)
 
 
 def _signer() -> signing.Signer:

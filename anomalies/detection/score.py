@@ -38,7 +38,7 @@ class Judged:
 
     decisions: anomalies that began or ended in them. carriers: what carries the present anomaly, if one is active.
     score: of the last minute, None where nothing could be scored. stuck: metric -> its run of equal readings, where too
-    long. holds_ms: for each metric the model was taught by, how long its value stands. state: to keep and hand in again.
+    long. holds_ms: for each metric the model was taught by, how long its value stands. state: for the next call.
     """
 
     scored_to_ms: int
