@@ -48,7 +48,7 @@ SERIES_RESPONSES: dict[Any, Any] = {
 KPIS_LIVE: dict[Any, Any] = {
     200: _object(
         machine=_TEXT,
-        state={"type": "string", "enum": ["live", "silent", "new"]},
+        state={**_TEXT, "description": "live, silent or new."},
         last_seen_at={**_INSTANT, "nullable": True},
         metrics={
             "type": "array",

@@ -1,5 +1,6 @@
 """One InfluxDB server: version, authentication, writing, asking. Translates its errors once."""
 
+import contextlib
 import re
 from functools import cached_property
 from typing import Any
@@ -68,7 +69,10 @@ class InfluxServer:
 
     def query(self, database: str, statements: str) -> list[list[list[Any]]]:
         """The rows of each InfluxQL statement, times in epoch milliseconds; nothing where there is no such database."""
-        response = self._request("GET", "/query", fields={"db": database, "q": statements, "epoch": "ms"})
+        fields = {"db": database, "q": statements, "epoch": "ms"}
+        response = self._request("GET", "/query", fields=fields, accept=(_NOT_FOUND,))
+        if response.status == _NOT_FOUND:
+            return _nothing_stored(response)
         return [result.series[0]["values"] if result.series else [] for result in _results(response)]
 
     def execute(self, database: str, statement: str) -> None:
@@ -98,7 +102,8 @@ class InfluxServer:
 
     def delete(self, database: str, *, predicate: str, before: str) -> None:
         """Deletion of 2.x and 3.x: everything before an RFC 3339 instant that the predicate holds for."""
-        with self._client() as client, _Translated():
+        # A factory that never stored anything has no bucket to delete from.
+        with contextlib.suppress(_NotFoundError), self._client() as client, _Translated():
             client.delete_api().delete("1970-01-01T00:00:00Z", before, predicate, bucket=database, org=self._org)
 
     def _wrote(self, database: str, body: bytes) -> bool:
@@ -141,8 +146,8 @@ class InfluxServer:
         return {"Authorization": f"Token {self._token}"}
 
 
-class _NotFoundError(Exception):
-    """The server has no such bucket."""
+class _NotFoundError(StoreUnavailableError):
+    """The server has no such bucket, or no such organisation."""
 
 
 class _Translated:
@@ -151,13 +156,21 @@ class _Translated:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         if isinstance(error, ApiException) and error.status == _NOT_FOUND:
-            raise _NotFoundError from error
+            raise _NotFoundError(f"InfluxDB: {error}") from error
         if isinstance(error, ApiException) and _BEYOND_RETENTION in str(error.body):
-            return
+            return True
         if isinstance(error, ApiException | urllib3.exceptions.HTTPError):
             raise StoreUnavailableError(f"InfluxDB: {error}") from error
+        return False
+
+
+def _nothing_stored(response: Any) -> list[list[list[Any]]]:
+    """2.x answers 404 for a bucket that is not there yet; any other 404 is a wrong address."""
+    if b"dbrp" not in response.data.lower():
+        raise StoreUnavailableError(f"InfluxDB answered 404: {response.data[:300]!r}")
+    return []
 
 
 def _results(response: Any) -> list[_Result]:

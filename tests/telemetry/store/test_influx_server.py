@@ -1,0 +1,102 @@
+"""The InfluxDB gateway against servers of both kinds, and against answers that no server here gives."""
+
+import json
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from telemetry.store.base import StoreUnavailableError
+from telemetry.store.influx_server import InfluxServer
+from tests.telemetry.store.influx_process import influx_running, victoria_running
+
+LINE = b"readings,machine=M01 vibration=2.5 1790000000123"
+
+
+@pytest.fixture(scope="module")
+def influx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with influx_running(tmp_path_factory.mktemp("influxdb")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def victoria_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with victoria_running(tmp_path_factory.mktemp("victoria")) as url:
+        yield url
+
+
+def test_a_1_6_server_is_written_to_without_v2(influx_url: str) -> None:
+    server = InfluxServer(url=influx_url, token="user:password", org="")
+    assert server.version == (1, 6)
+    assert not server.has_v2_writes
+    server.write("plant one", LINE)
+    rows = server.query("plant one", "SELECT vibration FROM readings")
+    assert rows == [[[1790000000123, 2.5]]]
+
+
+def test_a_server_with_v2_is_written_to_by_the_client_library(victoria_url: str) -> None:
+    server = InfluxServer(url=victoria_url, token="token", org="plants")
+    server.__dict__["version"] = (2, 7)  # this server does not say, and takes v2 writes
+    server.write("acme", LINE)
+    with urllib.request.urlopen(f"{victoria_url}/internal/force_flush", timeout=10):
+        pass
+    asked = urllib.parse.urlencode({"match[]": '{machine="M01"}', "start": 1789999999, "end": 1790000001})
+    with urllib.request.urlopen(f"{victoria_url}/api/v1/export?{asked}", timeout=10) as answer:
+        exported = json.loads(answer.read())
+    assert (exported["timestamps"], exported["values"]) == ([1790000000123], [2.5])
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Answers any write with what the test has chosen."""
+
+    status, body = 204, b""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.send_response(type(self).status)
+        self.send_header("Content-Length", str(len(type(self).body)))
+        self.end_headers()
+        self.wfile.write(type(self).body)
+
+    def log_message(self, *_args: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def odd_server() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Answers)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("version", [(1, 6), (2, 7)])
+@pytest.mark.parametrize(("status", "body"), [(401, b"{}"), (400, b'{"error":"bad"}'), (500, b""), (503, b"busy")])
+def test_readings_are_kept_back_whatever_the_server_dislikes(
+    odd_server: str, version: tuple[int, int], status: int, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Answers, "status", status)
+    monkeypatch.setattr(_Answers, "body", body)
+    server = InfluxServer(url=odd_server, token="t", org="o")
+    server.__dict__["version"] = version
+    with pytest.raises(StoreUnavailableError):
+        server.write("acme", LINE)
+
+
+@pytest.mark.parametrize("version", [(1, 6), (2, 7)])
+def test_readings_older_than_the_server_keeps_are_no_reason_to_wait(
+    odd_server: str, version: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Answers, "status", 400)
+    monkeypatch.setattr(
+        _Answers, "body", b'{"code":"x","error":"partial write: points beyond retention policy dropped=1"}'
+    )
+    server = InfluxServer(url=odd_server, token="t", org="o")
+    server.__dict__["version"] = version
+    server.write("acme", LINE)
