@@ -1,6 +1,8 @@
 """A visitor makes a factory: what stands afterwards, what is refused, and that a refusal leaves nothing."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -203,10 +205,11 @@ def test_the_address_is_suggested_and_checked_while_typing(public_client: Factor
     assert "small letters" in said(address="-")
 
 
-@pytest.mark.parametrize(
-    ("name", "address"),
-    [("North Mill", "north-mill"), ("Żółć & Søn 2", "zolc-son-2"), ("4711", ""), ("x" * 60, "x" * 40), ("…", "")],
-)
+# The browser suggests the same while typing; tests/js/signup.test.js reads the same file.
+ADDRESSES = json.loads((Path(__file__).parent.parent / "js" / "addresses.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("name", "address"), ADDRESSES)
 def test_a_name_becomes_an_address(name: str, address: str) -> None:
     assert address_suggest(name) == address
 
