@@ -10,10 +10,11 @@ import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 from django.db import Error as DatabaseError
+from django.db import close_old_connections
 
 from accounts.api_keys import VerifiedKey
 from common import clock
@@ -30,6 +31,7 @@ from telemetry.ingest.refusals import PayloadError, Refusal, excerpt, grouped, s
 
 _log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 MAX_CONNECTIONS = 10_000
 _TURN_BYTES = 4 * 1024 * 1024
 _WATCH_EVERY_S = 0.5
@@ -130,7 +132,7 @@ class MqttDoor:
     async def _admit(self, device: DeviceConnection, packet: Connect) -> None:
         user_name, password = packet.user_name or "", (packet.password or b"").decode("utf-8", "replace")
         try:
-            key = await self.loop.run_in_executor(self._threads, self._check_key, user_name, password)
+            key = await self.loop.run_in_executor(self._threads, _afresh, self._check_key, user_name, password)
         except DomainError as error:
             _log.warning("device_refused", factory=user_name[:40], peer=device.peer, code=error.code)
             await asyncio.sleep(_WRONG_KEY_DELAY_S)
@@ -157,7 +159,7 @@ class MqttDoor:
         if not keys:
             return
         try:
-            gone = await self.loop.run_in_executor(self._threads, self._gone_keys, keys)
+            gone = await self.loop.run_in_executor(self._threads, _afresh, self._gone_keys, keys)
         except DatabaseError as error:
             _log.warning("keys_not_checked", error=str(error)[:200])
             return
@@ -264,6 +266,12 @@ class MqttDoor:
                 device.close(Reason.QUOTA_EXCEEDED if full else Reason.SERVER_BUSY, "not stored, send it again later")
         if error is not None:
             _log.error("messages_not_stored", factory=slug, messages=len(messages), error=str(error))
+
+
+def _afresh(ask: Callable[..., T], *arguments: object) -> T:
+    """Ask in a thread, not over a connection that broke since the last time."""
+    close_old_connections()
+    return ask(*arguments)
 
 
 def _source(key: VerifiedKey | None) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from django.db import close_old_connections
-
 from accounts.api_keys import VerifiedKey, require_factory, verify_key
 from accounts.models import ApiKey, Scope
 from telemetry.ingest.admission import plan_learn
@@ -16,7 +14,6 @@ def key_check(user_name: str, password: str) -> VerifiedKey:
 
     Raises KeyInvalidError, KeyOfOtherFactoryError, ScopeMissingError; a database error when nobody can tell.
     """
-    close_old_connections()
     verified = verify_key(password, scope=Scope.INGEST)
     require_factory(verified, user_name)
     factory = factory_of_slug(verified.factory)
@@ -30,7 +27,6 @@ def keys_gone(keys: Iterable[VerifiedKey]) -> set[VerifiedKey]:
 
     One query per factory, however many devices.
     """
-    close_old_connections()
     by_factory: dict[str, set[VerifiedKey]] = {}
     for key in keys:
         by_factory.setdefault(key.factory, set()).add(key)
