@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.trial import READY, Trial, running_trial, trial_folder
+from tests.e2e.trial import READY, Trial, new_trial, running_trial
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("trial")]
 
@@ -91,9 +89,7 @@ def test_a_killed_postgres_is_started_again(trial: Trial) -> None:
 
 
 def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_data() -> None:
-    with trial_folder() as folder:
-        trial = Trial(folder, simulator=False)
-        trial.start()
+    with running_trial(simulator=False) as trial:
         password = trial.owner_password
         names = " ".join(trial.processes().values())
         for program in ("daphne", "ingest", "worker", "beat", "postgres", "valkey-server"):
@@ -104,11 +100,8 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_data() -> None:
         assert not (trial.state_dir / "environment.json").exists()
         trial.output_file.unlink()
         trial.start()
-        try:
-            assert trial.owner_password == password
-            assert password in trial.output
-        finally:
-            trial.stop()
+        assert trial.owner_password == password
+        assert password in trial.output
 
 
 def test_a_killed_supervisor_leaves_no_process() -> None:
@@ -120,32 +113,26 @@ def test_a_killed_supervisor_leaves_no_process() -> None:
 
 
 @pytest.mark.parametrize("which", ["port", "mqtt-port"])
-def test_a_busy_port_is_named_with_a_way_out(which: str) -> None:
-    with trial_folder() as folder, socket.socket() as taken:
+def test_a_busy_port_is_named_with_a_way_out(which: str, tmp_path: Path) -> None:
+    with new_trial(simulator=False) as trial, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = Trial(folder, simulator=False).launch_another(folder / "output", **{which: port})
-        assert process.wait(20) == 1
-        said = (folder / "output").read_text()
+        assert trial.launch_another(tmp_path / "output", **{which: port}).wait(20) == 1
+    said = (tmp_path / "output").read_text()
     assert f"Port {port}" in said
     assert "make demo PORT=" in said
     assert "Traceback" not in said
 
 
 def test_a_closed_stdout_stops_nothing() -> None:
-    with trial_folder() as folder:
-        trial = Trial(folder, simulator=False)
+    with new_trial(simulator=False) as trial:
         reader, writer = os.pipe()
-        argv = [sys.executable, "-m", "factorypulse.dev.demo", "--stop-with-parent", "--simulator", "off"]
-        argv += ["--port", str(trial.port), "--mqtt-port", str(trial.mqtt_port)]
-        trial.process = subprocess.Popen(argv, env=trial.environment, stdout=writer, stderr=subprocess.STDOUT)
+        trial.process = trial.launch_another(writer)
         os.close(writer)
         os.close(reader)
-        try:
-            assert _wait_for(lambda: _is_ready(trial), within_s=90)
-        finally:
-            assert trial.stop() == 0
+        assert _wait_for(lambda: _is_ready(trial), within_s=90)
+        assert trial.stop() == 0
 
 
 def _is_ready(trial: Trial) -> bool:

@@ -76,13 +76,16 @@ class Trial:
         """Start it without waiting."""
         self.process = self.launch_another(self.output_file)
 
-    def launch_another(self, output: Path, **ports: int) -> subprocess.Popen[bytes]:
-        """Start a supervisor on this trial's folder, and on its ports unless others are named."""
+    def launch_another(self, output: Path | int, **ports: int) -> subprocess.Popen[bytes]:
+        """Start a supervisor on this trial's folder, and on its ports unless others are named.
+
+        output: a file, or a descriptor.
+        """
         chosen = {"port": self.port, "mqtt-port": self.mqtt_port, **ports}
         options = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
         argv = [sys.executable, "-m", "factorypulse.dev.demo", "--stop-with-parent", *options]
         argv += ["--simulator", "on" if self.simulator else "off"]
-        with output.open("ab") as file:
+        with open(output, "ab", closefd=not isinstance(output, int)) as file:  # descriptors too
             return subprocess.Popen(
                 argv, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
             )
@@ -99,7 +102,7 @@ class Trial:
             time.sleep(0.1)
 
     def stop(self, *, with_signal: int = signal.SIGINT) -> int:
-        """End it as Ctrl-C does. Returns its exit code."""
+        """End it as Ctrl-C does, if it still runs. Returns its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
@@ -128,11 +131,13 @@ class Trial:
         return found[0]
 
     def _is_ours(self, pid: int) -> bool:
+        # Valkey writes its title over its environment, so it is known by the folder it works in.
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
+            here = Path(f"/proc/{pid}/cwd").readlink() == self.state_dir
         except OSError:
             return False
-        return f"STATE_DIR={self.state_dir}\0".encode() in environment and bool(command_line(pid))
+        return (here or f"STATE_DIR={self.state_dir}\0".encode() in environment) and bool(command_line(pid))
 
 
 def _pids() -> list[int]:
@@ -140,23 +145,22 @@ def _pids() -> list[int]:
 
 
 @contextmanager
-def trial_folder() -> Iterator[Path]:
-    """A folder for a trial, which is removed with all that a trial leaves outside it."""
+def new_trial(*, simulator: bool) -> Iterator[Trial]:
+    """A trial that is not started yet; stopped and removed with everything it made afterwards."""
     with tempfile.TemporaryDirectory(prefix="factorypulse-trial-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)  # as root, PostgreSQL runs as `nobody` and has to get in
+        trial = Trial(Path(name).resolve(), simulator=simulator)
         try:
-            yield Path(name)
+            yield trial
         finally:
-            remove_state(Path(name) / "state")
+            if trial.process is not None:
+                trial.stop()
+            remove_state(trial.state_dir)
 
 
 @contextmanager
 def running_trial(*, simulator: bool) -> Iterator[Trial]:
     """A trial that is ready; stopped and removed afterwards."""
-    with trial_folder() as folder:
-        trial = Trial(folder, simulator=simulator)
+    with new_trial(simulator=simulator) as trial:
         trial.start()
-        try:
-            yield trial
-        finally:
-            trial.stop()
+        yield trial
