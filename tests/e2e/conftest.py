@@ -1,0 +1,81 @@
+"""A person with a browser: Debian's Chromium, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.trial import Trial, running_trial
+
+SCREENSHOTS = os.environ.get("SCREENSHOTS_DIR")
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Trial]:
+    with running_trial(simulator=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is missing: apt-get install chromium")
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
+        )
+        yield launched
+        launched.close()
+
+
+class Person:
+    """One browser of one person; fails the test when a page logs an error or asks another host for something."""
+
+    def __init__(self, browser: Browser, *, width: int = 1440, height: int = 900) -> None:
+        self.context: BrowserContext = browser.new_context(viewport={"width": width, "height": height})
+        self.page: Page = self.context.new_page()
+        self.errors: list[str] = []
+        self.strangers: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        self.page.on("request", lambda request: self._watch(request.url))
+
+    def _watch(self, url: str) -> None:
+        host = url.split("/")[2].partition(":")[0] if "://" in url else "localhost"
+        if url.startswith(("http", "ws")) and not (host == "localhost" or host.endswith(".localhost")):
+            self.strangers.append(url)
+
+    def sign_in(self, factory_url: str, email: str, password: str) -> None:
+        self.page.goto(factory_url)
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def shoot(self, name: str, *, full_page: bool = False) -> None:
+        """Keep a picture for looking at, when SCREENSHOTS_DIR says where."""
+        if SCREENSHOTS:
+            self.page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"), full_page=full_page)
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.errors == []
+        assert self.strangers == []
+
+
+@pytest.fixture
+def new_person(browser: Browser) -> Iterator[type[Person] | object]:
+    people: list[Person] = []
+
+    def make(*, width: int = 1440, height: int = 900) -> Person:
+        people.append(Person(browser, width=width, height=height))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.close()
