@@ -102,7 +102,7 @@ def _draw_picture(drawn: Sequence[ChartMetric], chart: MachineChart) -> bytes:
         _draw_metric(panel, metric, chart)
     _style_time_axis(panels[-1], chart)
     bottom, top = 0.34 / height_in, 1.0 - 0.17 / height_in
-    figure.subplots_adjust(left=0.075, right=0.995, bottom=bottom, top=top, hspace=0.24 / (panel_in - 0.24))
+    figure.subplots_adjust(left=0.075, right=0.98, bottom=bottom, top=top, hspace=0.24 / (panel_in - 0.24))
     return _compact(canvas)
 
 
@@ -113,7 +113,7 @@ def _compact(canvas: Any) -> bytes:
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     picture = BytesIO()
-    drawn.quantize(128, method=Image.Quantize.FASTOCTREE).save(picture, format="png")
+    drawn.quantize(128).save(picture, format="png")
     return picture.getvalue()
 
 
