@@ -17,7 +17,7 @@ SETUP := $(PYTHON) -m factorypulse.dev.bootstrap
 BIN := .venv/bin
 # Node may live in .venv too.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
-TITLE := @printf '\n\033[1m%s\033[0m\n'
+TITLE := @printf '\n== %s\n'
 
 ifdef STATE_DIR
 export STATE_DIR
