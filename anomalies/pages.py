@@ -48,7 +48,8 @@ def tile_state(request: HttpRequest, key: str) -> HttpResponse:
 def machine(request: HttpRequest, key: str) -> HttpResponse:
     """One machine: live charts, history, health, open alerts."""
     found = get_object_or_404(prefetch_tiles(Machine.objects.all()), key=key)
-    context = {"tile": tile_of(found, clock.now()), "config": machine_view_config(found)}
+    tile = tile_of(found, clock.now())
+    context = {"tile": tile, "config": machine_view_config(found, tile.metrics)}
     return render(request, "anomalies/machine.html", context)
 
 

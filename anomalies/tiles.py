@@ -1,12 +1,13 @@
 """The plant as the fleet page shows it: a tile for every machine, grouped by line, in a fixed number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
 from anomalies.alerts.sentences import metric_title
+from anomalies.detection.registry import normal_bands_all
 from anomalies.models import OPEN_STATES, Alert, AlertState, HealthStatus, MachineHealth, Severity
 from telemetry.equipment import machine_state
 from telemetry.models import Line, Machine, Metric, MetricKind
@@ -44,6 +45,9 @@ _KIND_OF_TYPE = {
 }
 
 
+Bands = Mapping[str, tuple[float, float]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
     """One machine: what it is, how it is, and the one metric that matters now."""
@@ -51,8 +55,25 @@ class Tile:
     machine: Machine
     state: str
     health: MachineHealth | None
-    metric: Metric | None
+    metrics: list[Metric]
     alerts: list[Alert]
+    band: tuple[float, float] | None
+
+    @property
+    def kind(self) -> str:
+        """The key where it is not the name, and what kind of machine it is."""
+        return ", ".join(filter(None, (self.machine.key if self.machine.name else "", self.machine.machine_type)))
+
+    @property
+    def about(self) -> str:
+        """Kind and place in a line."""
+        line = self.machine.line
+        return ", ".join(filter(None, (self.kind, line.name if line else "", line.site.name if line else "")))
+
+    @property
+    def metric(self) -> Metric | None:
+        """The one that stands on the tile."""
+        return self.metrics[0] if self.metrics else None
 
     @property
     def alert(self) -> Alert | None:
@@ -98,21 +119,24 @@ class LineGroup:
 def tiles_by_line(now: datetime) -> list[LineGroup]:
     """Every machine's tile. Lines by site and name, machines by key."""
     groups: dict[int | None, LineGroup] = {}
+    bands = normal_bands_all()
     for machine in sorted(_machines(), key=_place):
         group = groups.setdefault(machine.line_id, LineGroup(line=machine.line))
-        group.tiles.append(tile_of(machine, now))
+        group.tiles.append(tile_of(machine, now, bands=bands.get(machine.pk)))
     return list(groups.values())
 
 
-def tile_of(machine: Machine, now: datetime) -> Tile:
-    """The tile of one machine; with `prefetch_tiles` it asks the database nothing."""
+def tile_of(machine: Machine, now: datetime, *, bands: Bands | None = None) -> Tile:
+    """The tile of one machine, without its normal band unless given; after `prefetch_tiles` it asks no database."""
     alerts = sorted(_open_alerts(machine), key=_urgency)
-    worst = alerts[0] if alerts else None
+    metrics = metrics_by_weight(machine.metrics.all(), machine_type=machine.machine_type or machine.key, alerts=alerts)
+    metric = metrics[0] if metrics else None
     return Tile(
         machine=machine,
         state=machine_state(machine, now),
         health=getattr(machine, "health", None),
-        metric=main_metric(list(machine.metrics.all()), machine_type=machine.machine_type, alert=worst),
+        metrics=metrics,
+        band=(bands or {}).get(metric.name) if metric else None,
         alerts=alerts,
     )
 
@@ -125,14 +149,20 @@ def prefetch_tiles(machines: QuerySet[Machine]) -> QuerySet[Machine]:
     )
 
 
-def main_metric(metrics: Sequence[Metric], *, machine_type: str, alert: Alert | None) -> Metric | None:
-    """The metric that explains an open alert; else the one the machine is there for; else the most telling kind."""
-    by_name = {metric.name: metric for metric in metrics}
-    for contribution in (alert.evidence.get("metrics") or []) if alert else []:
-        if contribution.get("metric") in by_name:
-            return by_name[contribution["metric"]]
+def metrics_by_weight(metrics: Iterable[Metric], *, machine_type: str, alerts: Sequence[Alert]) -> list[Metric]:
+    """In the order people look: what explains open alerts, what the machine is there for, then the telling kinds."""
+    named = [part.get("metric") for alert in alerts for part in alert.evidence.get("metrics") or []]
+    weight = {name: place for place, name in reversed(list(enumerate(named)))}
     purpose = next((kind for word, kind in _KIND_OF_TYPE.items() if word in machine_type.lower()), None)
-    return min(metrics, key=lambda m: (m.kind != purpose, _KIND_RANK.get(MetricKind(m.kind), 99), m.name), default=None)
+    return sorted(
+        metrics,
+        key=lambda m: (
+            weight.get(m.name, len(named)),
+            m.kind != purpose,
+            _KIND_RANK.get(MetricKind(m.kind), 99),
+            m.name,
+        ),
+    )
 
 
 def _machines() -> Iterable[Machine]:

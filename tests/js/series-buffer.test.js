@@ -74,3 +74,10 @@ test("key figures weigh each column by its readings", () => {
   assert.deepEqual(keyFigures(columns, 0), { min: 1, max: 7, mean: 3, last: 6, count: 4 });
   assert.equal(keyFigures(columns, 10).mean, null);
 });
+
+test("a machine that begins to report more often leaves no gaps behind", () => {
+  const buffer = new SeriesBuffer();
+  for (let at = 0; at < 20; at += 1) buffer.push([at * 10_000], [1]);
+  for (let at = 191; at < 500; at += 1) buffer.push([at * 1000], [1]);
+  assert.ok(!buffer.columns(0, 500_000, 500).mean.includes(null));
+});

@@ -5,7 +5,7 @@
 
 const FIRST = 1024;
 const MOST = 65_536;
-// Beyond this many usual distances without a reading, the line breaks: no value is drawn that nobody measured.
+// Where a distance is this much longer than those beside it, the line breaks: no value is drawn that nobody measured.
 const GAP_FACTOR = 5;
 const GAP_LEAST_MS = 2_500;
 
@@ -125,12 +125,13 @@ export class SeriesBuffer {
     const out = { t: [], min: [], mean: [], max: [], count: [] };
     // One reading before the window lets the line enter from the edge.
     let at = Math.max(this.start, this.indexOf(fromMs) - 1);
-    const gapMs = this.gapMs(at);
     let before = NaN;
+    let step = 0;
     while (at < this.end && this.t[at] <= toMs) {
       const first = this.t[at];
       const until = (Math.floor(first / bucketMs) + 1) * bucketMs;
-      if (first - before > gapMs) breakLine(out, before + 1);
+      const next = at + 1 < this.end ? this.t[at + 1] - first : 0;
+      if (isGap(first - before, step, next)) breakLine(out, before + 1);
       let low = this.v[at];
       let high = low;
       let sum = 0;
@@ -141,6 +142,7 @@ export class SeriesBuffer {
         if (value > high) high = value;
         sum += value;
         count += 1;
+        step = this.t[at] - before;
         before = this.t[at];
       }
       out.t.push(count === 1 ? first : (first + before) / 2);
@@ -151,14 +153,14 @@ export class SeriesBuffer {
     }
     return out;
   }
+}
 
-  /** @param {number} from */
-  gapMs(from) {
-    const count = this.end - from - 1;
-    if (count < 1) return GAP_LEAST_MS;
-    const usual = (this.t[this.end - 1] - this.t[from]) / count;
-    return Math.max(GAP_LEAST_MS, GAP_FACTOR * usual);
-  }
+/**
+ * A machine may change how often it reports, so a distance is judged by its neighbours and not by the whole window.
+ * @param {number} distance @param {number} before @param {number} after
+ */
+function isGap(distance, before, after) {
+  return distance > GAP_LEAST_MS && distance > GAP_FACTOR * Math.max(before || 0, after || 0);
 }
 
 /** @param {Columns} out @param {number} time */
@@ -179,11 +181,9 @@ export function breakLine(out, time) {
 export function storedColumns(stored, bucketMs) {
   /** @type {Columns} */
   const out = { t: [], min: [], mean: [], max: [], count: [] };
-  const usual = usualDistance(stored.t, bucketMs);
+  const distance = (/** @type {number} */ at) => (at > 0 && at < stored.t.length ? stored.t[at] - stored.t[at - 1] : 0);
   for (let at = 0; at < stored.t.length; at += 1) {
-    if (at > 0 && stored.t[at] - stored.t[at - 1] > Math.max(usual * GAP_FACTOR, GAP_LEAST_MS)) {
-      breakLine(out, stored.t[at - 1] + bucketMs);
-    }
+    if (isGap(distance(at), Math.max(bucketMs, distance(at - 1)), distance(at + 1))) breakLine(out, stored.t[at - 1] + bucketMs);
     out.t.push(stored.t[at] + bucketMs / 2);
     out.min.push(stored.min[at]);
     out.mean.push(stored.mean[at]);
@@ -191,13 +191,6 @@ export function storedColumns(stored, bucketMs) {
     out.count.push(stored.count[at]);
   }
   return out;
-}
-
-/** @param {number[]} times @param {number} bucketMs */
-function usualDistance(times, bucketMs) {
-  const distances = times.slice(1).map((time, at) => time - times[at]);
-  distances.sort((a, b) => a - b);
-  return distances.length ? distances[distances.length >> 1] : bucketMs;
 }
 
 /**

@@ -8,8 +8,9 @@ import { calmRange, valueRange } from "./scale.js";
 
 /**
  * @param {HTMLCanvasElement} canvas
+ * @param {[number, number] | null} band where this metric normally is
  */
-export function createSpark(canvas) {
+export function createSpark(canvas, band) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   /** @type {[number, number] | null} */
   let range = null;
@@ -38,12 +39,16 @@ export function createSpark(canvas) {
       const columns = buffer.columns(fromMs, toMs, Math.max(1, ((toMs - fromMs) / width) * 1.5));
       const shown = columns.mean.filter((value) => value !== null);
       if (shown.length === 0) return;
-      range = calmRange(range, valueRange(Math.min(...numbers(columns.min)), Math.max(...numbers(columns.max)), null));
+      range = calmRange(range, valueRange(Math.min(...numbers(columns.min)), Math.max(...numbers(columns.max)), band));
       const [low, high] = range;
       const pad = 2 * ratio;
       const x = (/** @type {number} */ time) => ((time - fromMs) / (toMs - fromMs)) * (width - 2 * pad);
       const y = (/** @type {number} */ value) => height - pad - ((value - low) / (high - low)) * (height - 2 * pad);
       const colours = palette();
+      if (band) {
+        context.fillStyle = colours.band;
+        context.fillRect(0, y(band[1]), width, y(band[0]) - y(band[1]));
+      }
       context.strokeStyle = abnormal ? colours.mark : stale ? colours.quiet : colours["text-soft"];
       context.fillStyle = context.strokeStyle;
       context.lineWidth = 1.25 * ratio;

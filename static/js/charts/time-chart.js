@@ -20,6 +20,15 @@ import { calmRange, valueRange } from "./scale.js";
 
 const SYNC = "page";
 const AXIS_PX = 52;
+const [S, MIN, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
+// Distances people read off a clock.
+const TIME_STEPS = [
+  ...[1, 10, 100].flatMap((step) => [step, 2 * step, 5 * step]),
+  ...[1, 2, 5, 10, 15, 30].map((step) => step * S),
+  ...[1, 2, 5, 10, 15, 30].map((step) => step * MIN),
+  ...[1, 2, 3, 6, 12].map((step) => step * HOUR),
+  ...[1, 2, 7, 14, 28].map((step) => step * DAY),
+];
 
 /**
  * @param {HTMLElement} root an element of a fixed height
@@ -62,11 +71,12 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
     for (const mark of marks()) {
       const place = across(plot, mark.from, mark.to ?? window_[1]);
       if (!place) continue;
-      const concerned = mark.metrics.length === 0 || mark.metrics.includes(metric.name);
+      // Only the metrics that explain an alert carry its colour.
+      if (mark.metrics.length > 0 && !mark.metrics.includes(metric.name)) continue;
       ctx.fillStyle = palette().mark;
-      ctx.globalAlpha = concerned ? 0.13 : 0.05;
+      ctx.globalAlpha = 0.08;
       ctx.fillRect(place.at, top, place.width, height);
-      ctx.globalAlpha = concerned ? 0.9 : 0.35;
+      ctx.globalAlpha = 0.9;
       if (mark.from >= window_[0]) ctx.fillRect(Math.round(place.at), top, Math.max(1, devicePixelRatio), height);
       ctx.fillRect(place.at, top, place.width, 2 * devicePixelRatio);
     }
@@ -83,7 +93,7 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
     ms: 1,
     tzDate: (time) => uPlot.tzDate(new Date(time), zone),
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: {
       sync: { key: SYNC, setSeries: false },
       drag: { x: Boolean(onZoom), y: false, setScale: false },
@@ -95,7 +105,7 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
       y: { range: (_plot, low, high) => (range = calmRange(range, valueRange(low, high, metric.band))) },
     },
     axes: [
-      axis({ size: 24, space: 90, values: (_plot, splits) => timeLabels(splits, zone) }),
+      axis({ size: 24, space: 72, incrs: TIME_STEPS, values: (_plot, splits, _axis, _space, step) => timeLabels(splits, step, zone) }),
       axis({ size: AXIS_PX, space: 34, values: (_plot, splits) => splits.map((split) => figure(split)) }),
     ],
     series: [
@@ -175,11 +185,10 @@ function sparse(plot) {
   return plot.data[0].length < plot.bbox.width / 40;
 }
 
-/** @param {number[]} splits @param {string} zone */
-function timeLabels(splits, zone) {
-  const step = splits.length > 1 ? splits[1] - splits[0] : 0;
-  if (step >= 43_200_000) return splits.map((split) => clockTime(split, zone, { day: true, seconds: false }).replace(/,? 00:00$/, ""));
-  return splits.map((split) => clockTime(split, zone, { day: false, seconds: step < 60_000 }));
+/** @param {number[]} splits @param {number} step @param {string} zone */
+function timeLabels(splits, step, zone) {
+  if (step >= DAY / 2) return splits.map((split) => clockTime(split, zone, { day: true, seconds: false }).replace(/,? 00:00$/, ""));
+  return splits.map((split) => clockTime(split, zone, { day: false, seconds: step < MIN }));
 }
 
 /** @param {number} value @param {number} low @param {number} high */

@@ -74,7 +74,8 @@ function tileOf(element, root, loop) {
   const value = /** @type {HTMLElement} */ (element.querySelector("[data-value]"));
   const seen = /** @type {HTMLElement} */ (element.querySelector("[data-seen]"));
   const buffer = new SeriesBuffer();
-  const spark = createSpark(canvas);
+  const band = element.dataset.bandLow === undefined ? null : [Number(element.dataset.bandLow), Number(element.dataset.bandHigh)];
+  const spark = createSpark(canvas, /** @type {[number, number] | null} */ (band));
   const stated = Number(element.dataset.lastSeenMs);
   /** @type {number | null} */
   let lastMs = stated > 0 ? stated : null;

@@ -119,7 +119,7 @@ export function mount(root) {
     const word = config.words[judged.state] ?? "";
     const text = judged.state === "live" || judged.state === "new" ? word : `${word} ${age(judged.seconds)}`;
     if (seen.textContent !== text) seen.textContent = text;
-    seen.setAttribute("data-state", judged.state);
+    seen.parentElement?.setAttribute("data-state", judged.state);
   };
 
   const range = createRangeControl(root, config, show);
