@@ -144,7 +144,6 @@ async def test_a_watch_begins_with_history_and_goes_on_live(plant: Plant) -> Non
 async def test_readings_on_their_way_to_the_store_are_neither_missed_nor_shown_twice(plant: Plant) -> None:
     """Readings reach the browser's path at once and the store late; whenever a browser comes, it sees each once."""
     start, sent, seen = clock.now_ms(), [], []
-    done = asyncio.Event()
 
     async def produce(publisher: LivePublisher) -> None:
         on_the_way: list[ReadingBatch] = []
@@ -157,7 +156,6 @@ async def test_readings_on_their_way_to_the_store_are_neither_missed_nor_shown_t
                 await sync_to_async(plant.store, thread_sensitive=False)(*on_the_way)
                 on_the_way.clear()
             await asyncio.sleep(0.01)
-        done.set()
 
     async with publishing() as publisher, browsing(plant) as other, browsing(plant) as socket:
         await watch(other, "M01")
@@ -165,7 +163,7 @@ async def test_readings_on_their_way_to_the_store_are_neither_missed_nor_shown_t
         await until(lambda: len(sent) >= 80)
         await watch(socket, "M01")
         seen += shown(await heard(socket, "snapshot"))
-        while not (done.is_set() and sent[-1] in seen):
+        while not (len(sent) == 300 and sent[-1] in seen):
             seen += shown(await heard(socket, "readings"))
         await producing
 
