@@ -70,7 +70,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         supervisor.services.start()
         env = _environment(state, supervisor.services, domain=domain, mqtt_port=arguments.mqtt_port)
         console.say("Preparing the database and the factory “demo”")
-        supervisor.run_once("prepare", ["manage.py", "trial_prepare"], env)
+        prepare = ["manage.py", "trial_prepare", *(["--equipment"] if arguments.simulator == "on" else [])]
+        supervisor.run_once("prepare", prepare, env)
         console.say("Starting web, ingest, worker and scheduler")
         supervisor.launch(*programs(port=arguments.port, mqtt_port=arguments.mqtt_port), env=env)
         hosts = [domain, f"{FACTORY}.{domain}"]

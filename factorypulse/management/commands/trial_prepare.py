@@ -10,7 +10,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django_tenants.utils import get_public_schema_name, schema_context
@@ -19,6 +19,7 @@ from accounts.api_keys import api_key_create, verify_key
 from accounts.models import Role, Scope, User
 from common.errors import DomainError
 from factorypulse.dev.plant.config import PlantConfig, PlantConfigError
+from telemetry.models import Line, Machine, Site
 from tenants.addresses import public_url
 from tenants.context import FactoryNotFoundError, factories_all, factory_context, factory_get
 from tenants.models import Factory
@@ -26,11 +27,27 @@ from tenants.provisioning import factory_create, public_ensure
 
 SLUG = "demo"
 OWNER = "owner@demo.example"
+# What stands where: line, the machine's key as it reports, its name and type.
+EQUIPMENT = (
+    ("Line 1", "M01-mixer", "Mixer", "mixer"),
+    ("Line 1", "M02-oven", "Oven", "oven"),
+    ("Line 1", "M03-filler", "Filler", "filler"),
+    ("Line 1", "M04-conveyor", "Conveyor", "conveyor"),
+    ("Line 1", "M08-packer", "Packer", "packer"),
+    ("Utilities", "M05-compressor", "Air compressor", "compressor"),
+    ("Utilities", "M06-chiller", "Chiller", "chiller"),
+    ("Utilities", "M07-pump", "Glycol pump", "pump"),
+)
 
 
 class Command(BaseCommand):
     help = "Prepares the one-command trial: migrates, and makes the factory “demo” with an owner and a key."
     requires_system_checks = ()  # the web process makes them a second later
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--equipment", action="store_true", help="describe the simulator's machines, as an admin would"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.TRIAL:
@@ -41,6 +58,8 @@ class Command(BaseCommand):
         with factory_context(factory):
             _owner(settings.STATE_DIR / "owner.json")
             _plant_key(factory, settings.STATE_DIR / "plant.json")
+            if options["equipment"]:
+                _equipment()
 
 
 def _migrate() -> None:
@@ -90,6 +109,18 @@ def _plant_key(factory: Factory, file: Path) -> None:
         mqtt_host="127.0.0.1",
         mqtt_port=settings.MQTT_PUBLIC_PORT,
     ).write(file)
+
+
+def _equipment() -> None:
+    """Describe the machines once; what an admin changes or deletes afterwards stays so."""
+    if Site.objects.exists():
+        return
+    site = Site.objects.create(name="Demo Foods, Łódź", time_zone="Europe/Warsaw")
+    lines = {name: Line.objects.create(site=site, name=name) for name in dict.fromkeys(row[0] for row in EQUIPMENT)}
+    for line, key, name, machine_type in EQUIPMENT:
+        Machine.objects.update_or_create(
+            key=key, defaults={"name": name, "machine_type": machine_type, "line": lines[line]}
+        )
 
 
 def _key_kept(file: Path) -> str | None:
