@@ -332,6 +332,7 @@ async def test_after_valkey_was_away_browsers_get_a_new_snapshot(plant: Plant, m
         await heard(socket, "snapshot")
         with monkeypatch.context() as broken:
             broken.setattr("telemetry.live.hub.asks_read", _away)
+            await until(lambda: publisher._quiet_until_s > 0)
             publisher.add(plant.factory.slug, readings([now]))
             await until(lambda: not publisher._fresh)
         await sync_to_async(plant.store)(readings([now]))
