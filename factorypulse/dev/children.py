@@ -37,11 +37,11 @@ def programs(*, port: int, mqtt_port: int) -> list[Program]:
     """Everything but the services and the plant, in the order of starting."""
     celery = ("-m", "celery", "--quiet", "-A", "factorypulse.celery")
     return [
-        Program(name="ingest", words=("manage.py", "ingest", "--mqtt-port", str(mqtt_port))),
         Program(
             name="web",
             words=("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "factorypulse.asgi:application"),
         ),
+        Program(name="ingest", words=("manage.py", "ingest", "--mqtt-port", str(mqtt_port))),
         Program(
             name="worker",
             words=(

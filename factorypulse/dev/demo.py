@@ -70,10 +70,12 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         supervisor.services.start()
         env = _environment(state, supervisor.services, domain=domain, mqtt_port=arguments.mqtt_port)
         console.say("Preparing the database and the factory “demo”")
-        prepare = ["manage.py", "trial_prepare", *(["--equipment"] if arguments.simulator == "on" else [])]
-        supervisor.run_once("prepare", prepare, env)
+        web, *others = programs(port=arguments.port, mqtt_port=arguments.mqtt_port)
+        # Web needs seconds to load and no table before it is asked something: it loads on the other core meanwhile.
+        supervisor.launch(web, env=env)
+        supervisor.run_once("prepare", ["manage.py", "trial_prepare"], env)
         console.say("Starting web, ingest, worker and scheduler")
-        supervisor.launch(*programs(port=arguments.port, mqtt_port=arguments.mqtt_port), env=env)
+        supervisor.launch(*others, env=env)
         hosts = [domain, f"{FACTORY}.{domain}"]
         supervisor.wait_ready(port=arguments.port, mqtt_port=arguments.mqtt_port, hosts=hosts)
         if arguments.simulator == "on":
