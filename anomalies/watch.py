@@ -162,7 +162,8 @@ def _tell_anomaly(
             told_ms = judged.scored_to_ms
         elif decision.change is Change.ENDED:
             alert_return(machine=machine, cause=DETECTOR, at=from_ms(decision.t_ms))
-    if judged.active and judged.carriers and judged.scored_to_ms - told_ms >= _UPDATE_EVERY_MS:
+    still_wrong = judged.active and judged.carriers and (judged.score or 0.0) >= THRESHOLD
+    if still_wrong and judged.scored_to_ms - told_ms >= _UPDATE_EVERY_MS:
         alert = Alert.objects.filter(machine=machine, cause=DETECTOR, state__in=OPEN_STATES).first()
         if alert is not None:
             alert_update(alert, _finding(machine, model, judged, metrics))

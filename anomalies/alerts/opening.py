@@ -87,7 +87,7 @@ def alert_update(alert: Alert, finding: Finding) -> None:
             return
         grew = _ORDER[finding.severity] > _ORDER[current.severity]
         if grew:
-            current.severity = finding.severity
+            current.severity = str(finding.severity)
         current.title, current.summary, current.evidence = finding.title, finding.summary, finding.evidence
         current.save(update_fields=["severity", "title", "summary", "evidence"])
         if grew:
@@ -149,7 +149,7 @@ def _create(finding: Finding) -> Alert | None:
                 machine=finding.machine,
                 cause=finding.cause,
                 rule=finding.rule,
-                severity=finding.severity,
+                severity=str(finding.severity),
                 title=finding.title[:200],
                 summary=finding.summary[:400],
                 evidence=finding.evidence,
@@ -182,7 +182,7 @@ def _reopen(alert: Alert, finding: Finding) -> None:
     alert.state, alert.returned_at = AlertState.ACTIVE_UNACKNOWLEDGED, None
     alert.title, alert.summary, alert.evidence = finding.title[:200], finding.summary[:400], finding.evidence
     if _ORDER[finding.severity] > _ORDER[alert.severity]:
-        alert.severity = finding.severity
+        alert.severity = str(finding.severity)
     alert.save(update_fields=["state", "returned_at", "title", "summary", "evidence", "severity"])
     _tell(alert, "raised", occasion=Occasion.RAISED)
 

@@ -139,7 +139,9 @@ def detector_score(detector: Detector, grid: Grid) -> Scores:
         raw = forest_score(detector.forest, matrix[whole])
         forest[whole] = (raw - detector.forest_usual) / (detector.forest_limit - detector.forest_usual)
     score = np.maximum(level, np.minimum(forest, _FOREST_WEIGHT * level))
-    return Scores(grid.t_ms, np.where(known.mean(axis=1) >= _SCORED_SHARE, score, np.nan), ratio, matrix)
+    # A window may still be half full where the cell itself is a gap: that is not scored either.
+    scored = (known.mean(axis=1) >= _SCORED_SHARE) & (np.isfinite(grid.level).mean(axis=1) >= _SCORED_SHARE)
+    return Scores(grid.t_ms, np.where(scored, score, np.nan), ratio, matrix)
 
 
 def _without_long_gaps(grid: Grid) -> Grid:

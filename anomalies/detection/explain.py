@@ -33,6 +33,9 @@ class Carrier:
 def explain(detector: Detector, scores: Scores, *, from_ms: int, to_ms: int) -> list[Carrier]:
     """The metrics that carry the anomaly between two instants (both cells included), the heaviest first."""
     inside = (scores.t_ms >= from_ms) & (scores.t_ms <= to_ms) & np.isfinite(scores.score)
+    # What is calm by now says nothing about what was not.
+    wrong = inside & (np.nan_to_num(scores.score) >= 1.0)
+    inside = wrong if wrong.any() else inside
     if not inside.any():
         return []
     ratio = _worst_half(scores.ratio[inside])

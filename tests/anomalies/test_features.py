@@ -7,7 +7,7 @@ from tests.anomalies.synthetic import grid_of, healthy, part_of
 
 def test_features_look_back_only():
     columns = healthy(400)
-    grid, clock = grid_of(columns)
+    grid, _ = grid_of(columns)
     features, anchor = features_of(grid, hold=[1, 1, 1]), anchor_for(grid)
     whole = feature_matrix(grid, features, anchor)
     begun = feature_matrix(part_of(grid, slice(0, 250)), features, anchor)

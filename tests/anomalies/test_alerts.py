@@ -1,0 +1,137 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from unittest.mock import patch
+
+import pytest
+from django.db import connection, connections
+
+from accounts.models import AuditEntry
+from anomalies.alerts.opening import Finding, alert_acknowledge, alert_raise, alert_return, alert_update
+from anomalies.models import Alert, AlertEvent, AlertState, Notification
+from common import clock
+from telemetry.models import Machine
+from tenants.context import factory_context
+from tests.conftest import person_make
+
+
+def finding(machine: Machine, **changes) -> Finding:
+    given = {
+        "machine": machine,
+        "cause": "detector",
+        "severity": "high",
+        "title": "Vibration above normal",
+        "summary": "Vibration 7.90 mm/s, normal 1.80–3.10, since 10:42 CET",
+        "since_at": clock.now() - timedelta(minutes=1),
+    }
+    return Finding(**{**given, **changes})
+
+
+@pytest.fixture
+def machine(in_acme) -> Machine:
+    return Machine.objects.create(key="M07")
+
+
+def kinds(alert: Alert) -> list[str]:
+    return list(alert.events.values_list("kind", flat=True))
+
+
+def test_many_workers_that_find_the_same_thing_make_one_alert_one_event_and_one_mail_each(live_factory):
+    person_make(live_factory, "omar@live.example", "operator")
+    with factory_context(live_factory):
+        machine = Machine.objects.create(key="M07")
+    workers = 8
+    together = Barrier(workers)
+
+    def work(_: int) -> int:
+        try:
+            with factory_context(live_factory):
+                together.wait(timeout=20)
+                return alert_raise(finding(machine)).pk
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(workers) as pool:
+        found = set(pool.map(work, range(workers)))
+    with factory_context(live_factory):
+        assert len(found) == 1
+        assert Alert.objects.count() == 1
+        assert AlertEvent.objects.filter(kind="raised").count() == 1
+        assert Notification.objects.count() == 1
+
+
+def test_another_cause_of_the_same_machine_is_another_alert(machine):
+    first, second = alert_raise(finding(machine)), alert_raise(finding(machine, cause="rule:1"))
+    assert first.pk != second.pk
+
+
+def test_acknowledged_then_returned_is_cleared_and_the_next_is_a_new_alert(machine, operator):
+    alert = alert_raise(finding(machine))
+    alert_acknowledge(alert=alert, user=operator, comment="On my way")
+    returned = alert_return(machine=machine, cause="detector", at=clock.now())
+    assert returned.state == AlertState.NORMAL
+    assert kinds(alert) == ["raised", "acknowledged", "returned", "cleared"]
+    assert alert_raise(finding(machine)).pk != alert.pk
+
+
+def test_what_returns_unseen_stays_until_acknowledged_and_comes_back_as_the_same_alert(machine, operator):
+    alert = alert_raise(finding(machine))
+    alert_return(machine=machine, cause="detector", at=clock.now())
+    again = alert_raise(finding(machine, severity="critical"))
+    assert (again.pk, again.state, again.severity) == (alert.pk, AlertState.ACTIVE_UNACKNOWLEDGED, "critical")
+    alert_return(machine=machine, cause="detector", at=clock.now())
+    seen = alert_acknowledge(alert=alert, user=operator)
+    assert seen.state == AlertState.NORMAL
+    assert kinds(alert) == ["raised", "returned", "raised", "returned", "acknowledged", "cleared"]
+
+
+def test_an_acknowledgement_names_the_person_and_the_first_one_stands(machine, operator, supervisor):
+    alert = alert_raise(finding(machine))
+    first = alert_acknowledge(alert=alert, user=operator, comment="On my way")
+    second = alert_acknowledge(alert=alert, user=supervisor, comment="Me too")
+    assert first.acknowledged_by == second.acknowledged_by == operator
+    assert first.acknowledged_at == second.acknowledged_at
+    entry = AuditEntry.objects.get(action="alert.acknowledge")
+    assert (entry.actor, entry.target) == (operator.email, f"alert {alert.pk}")
+    event = alert.events.get(kind="acknowledged")
+    assert (event.actor, event.comment) == (operator.email, "On my way")
+
+
+def test_severity_grows_with_the_trouble_and_never_shrinks(machine):
+    alert = alert_raise(finding(machine, severity="medium"))
+    alert_update(alert, finding(machine, severity="critical", summary="worse"))
+    alert_update(alert, finding(machine, severity="low", summary="better"))
+    alert.refresh_from_db()
+    assert (alert.severity, alert.summary) == ("critical", "better")
+    assert kinds(alert) == ["raised", "updated"]
+
+
+def test_a_return_never_lies_before_the_beginning(machine):
+    since_at = clock.now()
+    alert_raise(finding(machine, since_at=since_at))
+    returned = alert_return(machine=machine, cause="detector", at=since_at - timedelta(hours=1))
+    assert returned.returned_at == since_at
+
+
+def test_a_return_without_an_alert_is_nothing(machine):
+    assert alert_return(machine=machine, cause="detector", at=clock.now()) is None
+
+
+def test_browsers_hear_of_it_on_commit_and_only_then(machine, django_capture_on_commit_callbacks):
+    with patch("anomalies.alerts.opening.live_publish") as published:
+        with django_capture_on_commit_callbacks(execute=False) as waiting:
+            alert = alert_raise(finding(machine))
+        assert not published.called
+        for callback in waiting:
+            callback()
+    slug, message = published.call_args.args
+    assert slug == "acme"
+    assert (message["type"], message["event"], message["alert"]["id"]) == ("alert", "raised", alert.pk)
+    assert message["alert"]["machine"] == "M07"
+
+
+def test_an_alert_of_one_factory_is_not_in_the_other(machine, borg):
+    alert_raise(finding(machine))
+    with factory_context(borg):
+        assert not Alert.objects.exists()
+    assert connection.tenant.slug == "acme"

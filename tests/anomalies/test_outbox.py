@@ -1,0 +1,187 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+from threading import Barrier
+from unittest.mock import patch
+
+import pytest
+from django.core import mail
+from django.db import connections
+
+from anomalies.alerts.opening import Finding, alert_raise, alert_return
+from anomalies.models import Notification, NotificationState
+from anomalies.notify import email, outbox
+from anomalies.notify.outbox import drain
+from common import clock
+from telemetry.models import Line, Machine, Metric, Site
+from tenants.context import factory_context
+from tests.conftest import person_make
+
+
+def raised(machine: Machine, **changes):
+    given = {
+        "machine": machine,
+        "cause": "detector",
+        "severity": "high",
+        "title": "Vibration above normal",
+        "summary": "Vibration 7.90 mm/s, normal 1.80–3.10, since 10:42 CET",
+        "since_at": clock.now(),
+        "evidence": {"metrics": [{"metric": "vibration", "share": 1.0, "observed": 7.9, "expected": [1.8, 3.1]}]},
+    }
+    return alert_raise(Finding(**{**given, **changes}))
+
+
+@pytest.fixture
+def machine(in_acme) -> Machine:
+    line = Line.objects.create(name="Line 1", site=Site.objects.create(name="Łódź", time_zone="Europe/Warsaw"))
+    machine = Machine.objects.create(key="M07", name="Pump <7>", line=line)
+    Metric.objects.create(machine=machine, name="vibration", unit="mm/s")
+    return machine
+
+
+def test_everybody_who_may_act_is_told_once_and_nobody_else(machine, operator, owner, viewer):
+    unconfirmed = person_make(machine_factory(), "new@acme.example", "operator")
+    unconfirmed.emailaddress_set.update(verified=False)
+    raised(machine)
+    raised(machine)
+    assert drain() == 2
+    assert sorted(message.to[0] for message in mail.outbox) == sorted([operator.email, owner.email])
+    assert drain() == 0
+
+
+def machine_factory():
+    from tenants.context import factory_current
+
+    return factory_current()
+
+
+def test_the_mail_says_what_is_wrong_since_when_and_where_to_act(machine, operator):
+    alert = raised(machine)
+    drain()
+    message = mail.outbox[0]
+    html = message.alternatives[0].content
+    assert message.subject == "High: Pump <7> – Vibration above normal"
+    for body in (message.body, html):
+        for part in (
+            "7.90",
+            "1.80–3.10",
+            "mm/s",
+            "since 10:42 CET",
+            "Łódź",
+            f"://acme.localhost:8000/alerts/{alert.pk}",
+        ):
+            assert part in body, part
+    assert "Pump <7>" in message.body
+    assert "Pump &lt;7&gt;" in html
+
+
+def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, operator):
+    raised(machine)
+    alert_return(machine=machine, cause="detector", at=clock.now())
+    assert drain() == 2
+    first, second = mail.outbox
+    assert second.subject == "Back to normal: Pump <7> – Vibration above normal"
+    assert first.extra_headers["References"] == second.extra_headers["References"]
+    assert first.extra_headers["Message-ID"] != second.extra_headers["Message-ID"]
+
+
+def test_an_alert_that_flaps_fills_no_mailbox(machine, operator):
+    for _ in range(5):
+        raised(machine)
+        alert_return(machine=machine, cause="detector", at=clock.now())
+    assert drain() == 2
+
+
+def test_a_line_break_in_a_name_makes_no_header(machine, operator):
+    raised(machine, title="Vibration\nBcc: everybody@example.com")
+    assert drain() == 1
+    assert "\n" not in mail.outbox[0].subject
+
+
+def test_a_server_that_is_away_is_tried_again_later_with_the_same_message_id(machine, operator):
+    raised(machine)
+    tried = []
+
+    def refuse(message, **_):
+        tried.append(message.extra_headers["Message-ID"])
+        raise ConnectionRefusedError("down")
+
+    with patch.object(email.EmailMultiAlternatives, "send", refuse):
+        assert drain() == 0
+    row = Notification.objects.get()
+    assert (row.state, row.attempts) == (NotificationState.PENDING, 1)
+    assert row.next_attempt_at > clock.now()
+    assert drain() == 0, "not before its time"
+    Notification.objects.update(next_attempt_at=clock.now())
+    assert drain() == 1
+    assert mail.outbox[0].extra_headers["Message-ID"] == tried[0]
+
+
+def test_after_enough_attempts_it_is_given_up_and_shown(machine, operator):
+    raised(machine)
+    with patch.object(email.EmailMultiAlternatives, "send", side_effect=SMTPServerDisconnected("gone")):
+        waits = []
+        for _ in range(outbox.MAX_ATTEMPTS):
+            before = clock.now()
+            Notification.objects.update(next_attempt_at=before)
+            drain()
+            waits.append((Notification.objects.get().next_attempt_at - before) / timedelta(seconds=1))
+    row = Notification.objects.get()
+    assert (row.state, row.attempts) == (NotificationState.DEAD, outbox.MAX_ATTEMPTS)
+    assert "gone" in row.last_error
+    assert waits[:3] == [pytest.approx(15, abs=2), pytest.approx(30, abs=2), pytest.approx(60, abs=2)]
+
+
+def test_an_address_that_does_not_exist_is_not_tried_again(machine, operator):
+    raised(machine)
+    refusal = SMTPRecipientsRefused({operator.email: (550, b"no such user")})
+    with patch.object(email.EmailMultiAlternatives, "send", side_effect=refusal):
+        drain()
+    assert Notification.objects.get().state == NotificationState.DEAD
+
+
+def test_one_message_that_fails_does_not_hold_back_the_others(machine, operator, owner):
+    raised(machine)
+
+    def refuse_one(message, **_):
+        if message.to == [operator.email]:
+            raise ConnectionRefusedError("down")
+        return 1
+
+    with patch.object(email.EmailMultiAlternatives, "send", refuse_one):
+        assert drain() == 1
+    assert Notification.objects.get(recipient=owner.email).state == NotificationState.SENT
+
+
+def test_two_workers_that_drain_at_once_send_each_message_once(live_factory):
+    for number in range(12):
+        person_make(live_factory, f"person{number}@live.example", "operator")
+    with factory_context(live_factory):
+        raised(Machine.objects.create(key="M07"))
+    sent: list[str] = []
+    together = Barrier(3)
+
+    def record(message, **_):
+        sent.append(message.to[0])
+        return 1
+
+    def work(_: int) -> int:
+        try:
+            with factory_context(live_factory):
+                together.wait(timeout=20)
+                return drain()
+        finally:
+            connections.close_all()
+
+    with patch.object(email.EmailMultiAlternatives, "send", record), ThreadPoolExecutor(3) as pool:
+        counts = list(pool.map(work, range(3)))
+    assert sum(counts) == 12
+    assert len(set(sent)) == len(sent) == 12
+
+
+def test_the_same_notification_of_two_factories_has_two_message_ids(acme, borg):
+    ids = set()
+    for factory in (acme, borg):
+        with factory_context(factory):
+            ids.add(email.message_id("alert:1:raised:1:email:a@example.com"))
+    assert len(ids) == 2

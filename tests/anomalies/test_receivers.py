@@ -1,0 +1,56 @@
+from unittest.mock import patch
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from anomalies import receivers
+from anomalies.tasks import evaluate, train_factory
+from common import clock
+from telemetry.signals import readings_stored
+
+
+@pytest.fixture
+def enqueued(in_acme, monkeypatch):
+    calls = []
+    monkeypatch.setattr(evaluate, "apply_async", lambda **call: calls.append(call))
+    return calls
+
+
+def announce(factory, readings: int = 10) -> None:
+    readings_stored.send(sender=None, factory=factory, machines={"M01": (0, 1)}, readings=readings)
+
+
+def test_the_first_batch_is_evaluated_at_once_and_the_next_together(in_acme, enqueued):
+    for _ in range(50):
+        announce(in_acme)
+    assert [call.get("countdown") for call in enqueued] == [None, 1.0]
+    assert all(call["kwargs"]["factory_slug"] == "acme" for call in enqueued)
+
+
+def test_readings_stored_after_the_trailing_run_began_get_another(in_acme, enqueued):
+    announce(in_acme)
+    announce(in_acme)
+    evaluate(factory_slug="acme", trailing=True)
+    announce(in_acme)
+    assert [call.get("countdown") for call in enqueued] == [None, 1.0, 1.0]
+
+
+def test_a_broker_that_is_away_does_not_disturb_the_drain(in_acme):
+    with patch.object(receivers.cache, "add", side_effect=RedisConnectionError("down")):
+        announce(in_acme)
+
+
+def test_the_rate_is_that_of_the_last_full_ten_seconds(in_acme, enqueued, monkeypatch):
+    now_ms = 1_795_300_000_000
+    monkeypatch.setattr(clock, "now_ms", lambda: now_ms)
+    for _ in range(3):
+        announce(in_acme, readings=50)
+    monkeypatch.setattr(clock, "now_ms", lambda: now_ms + 10_000)
+    assert receivers.ingest_rate() == 15.0
+    monkeypatch.setattr(clock, "now_ms", lambda: now_ms + 20_000)
+    assert receivers.ingest_rate() == 0.0
+
+
+def test_a_factory_without_machines_is_nothing_to_do(in_acme):
+    assert evaluate(factory_slug="acme") == 0
+    assert train_factory(factory_slug="acme") == 0
