@@ -125,10 +125,10 @@ class Banner:
 
     @property
     def look(self) -> str:
-        """How loud it is: the severity while nobody has it in hand."""
-        if self.alert is None:
-            return ""
-        return self.alert.severity if self.unacknowledged else "acknowledged"
+        """How loud it is: the severity while it is active and nobody has it in hand."""
+        if self.alert is None or self.alert.state == AlertState.ACTIVE_UNACKNOWLEDGED:
+            return self.alert.severity if self.alert else ""
+        return "returned" if self.unacknowledged else "acknowledged"
 
 
 def banner_read() -> Banner:

@@ -41,6 +41,7 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
   let window_ = [0, 1];
   /** @type {[number, number] | null} */
   let range = null;
+  let dragged = false;
 
   /** @param {uPlot} plot @param {number} from @param {number} to */
   const across = (plot, from, to) => {
@@ -121,11 +122,12 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
       setCursor: [(plot) => onCursor?.(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {
-          if (plot.select.width < 6) return;
-          const from = plot.posToVal(plot.select.left, "x");
-          const to = plot.posToVal(plot.select.left + plot.select.width, "x");
+          const { left, width } = plot.select;
+          if (width === 0) return;
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          onZoom?.(Math.round(from), Math.round(to));
+          // Charts share their cursor and so their selection; the one that was dragged across speaks for all.
+          if (dragged && width > 5) onZoom?.(Math.round(plot.posToVal(left, "x")), Math.round(plot.posToVal(left + width, "x")));
+          dragged = false;
         },
       ],
     },
@@ -149,6 +151,7 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
     if (root.clientWidth > 0) plot.setSize({ width: root.clientWidth, height: root.clientHeight });
   });
   observer.observe(root);
+  plot.over.addEventListener("mousedown", () => (dragged = true));
 
   return {
     /** @param {Columns} next @param {number} fromMs @param {number} toMs */
