@@ -53,7 +53,7 @@ lint: setup
 	$(TITLE) "Style: ruff, djlint"
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
-	@$(BIN)/djlint templates --check --lint --quiet
+	@$(BIN)/djlint templates --lint --quiet
 
 types: setup
 	$(TITLE) "Types: mypy --strict"

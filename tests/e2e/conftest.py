@@ -53,7 +53,7 @@ class Person:
 
     def sign_in(self, factory_url: str, email: str, password: str) -> None:
         self.page.goto(factory_url)
-        self.page.get_by_label("E-mail").fill(email)
+        self.page.locator("#id_login").fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
 
