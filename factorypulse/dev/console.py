@@ -57,13 +57,12 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._rest = b""
-        self._keep_small()
         path.touch(mode=0o600)
         self._position = path.stat().st_size
 
     def follow(self, take: Callable[[str], None]) -> None:
         """Give each line that is new, and complete, to `take`."""
-        self._keep_small()
+        self.keep_small()
         with self.path.open("rb") as file:
             file.seek(self._position)
             data = file.read(_READ_AT_ONCE)
@@ -77,9 +76,10 @@ class LogFile:
         text = self.path.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.rstrip().splitlines()[-count:])
 
-    def _keep_small(self) -> None:
+    def keep_small(self) -> None:
+        """Set the log aside and begin it anew when it has grown large."""
         # Copied and emptied, not renamed: the process holds it open, in append mode, and goes on at the beginning.
-        if self.path.exists() and self.path.stat().st_size > _LARGEST_LOG:
+        if self.path.stat().st_size > _LARGEST_LOG:
             shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
             os.truncate(self.path, 0)
             self._position = 0

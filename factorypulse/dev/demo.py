@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from factorypulse.dev.children import ROOT, plant, programs
-from factorypulse.dev.console import Console
+from factorypulse.dev.console import Console, LogFile
 from factorypulse.dev.errors import TrialError
 from factorypulse.dev.ports import port_is_free
 from factorypulse.dev.processes import die_with_parent
@@ -60,6 +60,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     began = time.monotonic()
     state = StateFolder(Path(os.environ.get("STATE_DIR") or ROOT / ".factorypulse"))
     state.open()
+    for log in state.logs.glob("*.log"):
+        LogFile(log).keep_small()
     _check_ports(arguments.port, arguments.mqtt_port)
     domain = f"localhost:{arguments.port}"
     state.announce(f"http://{domain}")

@@ -34,10 +34,11 @@ class StateFolder:
             self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
             self.logs.mkdir(mode=0o700, exist_ok=True)
             self._lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
-        except PermissionError as error:
+        except OSError as error:
             raise TrialError(
-                f"{self.root} belongs to another user ({error.strerror}).\n"
-                "Give it back (`sudo chown -R $USER .`), or name another: make demo STATE_DIR=/a/folder/of/yours"
+                f"The state folder {self.root} can't be used: {error.strerror}.\n"
+                "If it belongs to another user, give it back (`sudo chown -R $USER .`); or name another folder:\n"
+                "  make demo STATE_DIR=/a/folder/of/yours"
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,6 +18,7 @@ from django_tenants.utils import get_public_schema_name, schema_context
 from accounts.api_keys import api_key_create, verify_key
 from accounts.models import Role, Scope, User
 from common.errors import DomainError
+from factorypulse.dev.plant.__main__ import state_file_for
 from factorypulse.dev.plant.config import PlantConfig, PlantConfigError
 from telemetry.models import Line, Machine, Site
 from tenants.addresses import public_url
@@ -27,6 +28,7 @@ from tenants.provisioning import factory_create, public_ensure
 
 SLUG = "demo"
 OWNER = "owner@demo.example"
+PLANT_FILE = "plant.json"
 # What stands where: line, the machine's key as it reports, its name and type.
 EQUIPMENT = (
     ("Line 1", "M01-mixer", "Mixer", "mixer"),
@@ -57,7 +59,7 @@ class Command(BaseCommand):
         factory = _factory()
         with factory_context(factory):
             _owner(settings.STATE_DIR / "owner.json")
-            _plant_key(factory, settings.STATE_DIR / "plant.json")
+            _plant_key(factory, settings.STATE_DIR / PLANT_FILE)
             if options["equipment"]:
                 _equipment()
 
@@ -82,6 +84,8 @@ def _factory() -> Factory:
     try:
         return factory_get(SLUG)
     except FactoryNotFoundError:
+        # A new factory has no history, whatever the simulator remembers to have told an older one.
+        state_file_for(settings.STATE_DIR / PLANT_FILE).unlink(missing_ok=True)
         return factory_create(slug=SLUG, name="Demo Foods", time_zone="Europe/Warsaw")
 
 
