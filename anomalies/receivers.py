@@ -17,9 +17,9 @@ _log = structlog.get_logger(__name__)
 
 # The first batch after a pause is evaluated at once; those of the second after it together, at its end.
 _TOGETHER_S = 1.0
-# If the worker is killed with the marker set, evaluation pauses this long at most.
-_MARKER_EXPIRES_S = 5
-_LEADING, _TRAILING = "evaluate.leading", "evaluate.trailing"
+# One run waits at most, however slow the workers are. If one is killed with the marker set, the sweep goes on.
+_MARKER_EXPIRES_S = 20
+_BEGUN, _WAITING = "evaluate.begun", "evaluate.waiting"
 _RATE_S = 10
 
 
@@ -27,24 +27,29 @@ _RATE_S = 10
 def evaluate_soon(*, factory: Factory, machines: Mapping[str, tuple[int, int]], **kwargs: Any) -> None:
     """Have the factory evaluated: now, or within a second together with what else arrives until then.
 
-    The marker of the trailing run is taken away before that run reads, so that no reading stored later is missed.
+    The marker of the waiting run is taken away before that run reads, so that no reading stored later is missed.
     """
     from anomalies.tasks import evaluate
 
     try:
         _count(int(kwargs.get("readings", 0)))
-        if cache.add(_LEADING, 1, timeout=int(_TOGETHER_S)):
+        if not cache.add(_WAITING, 1, timeout=_MARKER_EXPIRES_S):
+            return
+        if cache.add(_BEGUN, 1, timeout=int(_TOGETHER_S)):
             evaluate.for_factory(factory.slug)
-        elif cache.add(_TRAILING, 1, timeout=_MARKER_EXPIRES_S):
+        else:
             evaluate.for_factory_in(factory.slug, _TOGETHER_S)
     except (RedisError, OperationalError) as error:
         # The readings are stored; the sweep every few seconds evaluates them once the broker is back.
         _log.warning("evaluation_not_enqueued", factory=factory.slug, machines=len(machines), error=str(error))
 
 
-def trailing_began() -> None:
-    """The trailing run is about to read: what is stored from now on needs another."""
-    cache.delete(_TRAILING)
+def evaluation_begins() -> None:
+    """A run is about to read: what is stored from now on needs another."""
+    try:
+        cache.delete(_WAITING)
+    except RedisError as error:
+        _log.warning("evaluation_marker_stays", error=str(error))
 
 
 def ingest_rate() -> float:

@@ -14,7 +14,7 @@ from anomalies.detection.registry import ActiveModel, models_active
 from anomalies.detection.train import machine_learn, progress_measure, training_due
 from anomalies.models import MachineHealth
 from anomalies.notify import outbox
-from anomalies.receivers import trailing_began
+from anomalies.receivers import evaluation_begins
 from anomalies.silence import silence_watch
 from anomalies.watch import health_publish, machines_evaluate
 from common import clock
@@ -40,14 +40,13 @@ class EvaluateTask(FactoryTask):
 
     def for_factory_in(self, slug: str, delay_s: float) -> Any:
         """Enqueue for one factory, to run after `delay_s` seconds."""
-        return self.apply_async(kwargs={"factory_slug": slug, "trailing": True}, countdown=delay_s)
+        return self.apply_async(kwargs={"factory_slug": slug}, countdown=delay_s)
 
 
 @shared_task(bind=True, base=EvaluateTask)
-def evaluate(self: EvaluateTask, *, trailing: bool = False) -> int:
+def evaluate(self: EvaluateTask) -> int:
     """Carry rules and detectors of one factory over what has been stored since; the number of machines looked at."""
-    if trailing:
-        trailing_began()
+    evaluation_begins()
     try:
         return machines_evaluate(_machines_heard())
     except StoreUnavailableError as error:

@@ -23,16 +23,26 @@ def announce(factory, readings: int = 10) -> None:
 def test_the_first_batch_is_evaluated_at_once_and_the_next_together(in_acme, enqueued):
     for _ in range(50):
         announce(in_acme)
+    assert [call.get("countdown") for call in enqueued] == [None]
+    evaluate(factory_slug="acme")
+    for _ in range(50):
+        announce(in_acme)
     assert [call.get("countdown") for call in enqueued] == [None, 1.0]
     assert all(call["kwargs"]["factory_slug"] == "acme" for call in enqueued)
 
 
-def test_readings_stored_after_the_trailing_run_began_get_another(in_acme, enqueued):
-    announce(in_acme)
-    announce(in_acme)
-    evaluate(factory_slug="acme", trailing=True)
-    announce(in_acme)
-    assert [call.get("countdown") for call in enqueued] == [None, 1.0, 1.0]
+def test_slow_workers_find_one_run_waiting_and_not_a_heap(in_acme, enqueued):
+    for _ in range(5):
+        announce(in_acme)
+        receivers.cache.delete(receivers._BEGUN)  # as if a second had passed
+    assert len(enqueued) == 1
+
+
+def test_readings_stored_after_a_run_began_get_another(in_acme, enqueued):
+    for runs in (1, 2, 3):
+        announce(in_acme)
+        assert len(enqueued) == runs
+        evaluate(factory_slug="acme")
 
 
 def test_a_broker_that_is_away_does_not_disturb_the_drain(in_acme):
