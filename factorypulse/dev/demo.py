@@ -75,7 +75,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         web, *others = programs(port=arguments.port, mqtt_port=arguments.mqtt_port)
         # Web needs seconds to load and no table before it is asked something: it loads on the other core meanwhile.
         supervisor.launch(web, env=env)
-        supervisor.run_once("prepare", ["manage.py", "trial_prepare"], env)
+        equipment = ["--equipment"] if arguments.simulator == "on" else []
+        supervisor.run_once("prepare", ["manage.py", "trial_prepare", *equipment], env)
         console.say("Starting web, ingest, worker and scheduler")
         supervisor.launch(*others, env=env)
         hosts = [domain, f"{FACTORY}.{domain}"]
