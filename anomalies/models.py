@@ -157,6 +157,8 @@ class AlertEvent(models.Model):
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(auto_now_add=True)
+    # Raised and returned: when it was so by the readings' own time, which may lie before we knew.
+    event_at = models.DateTimeField(null=True, blank=True)
     kind = models.CharField(max_length=24)  # raised, updated, acknowledged, returned, cleared, commented
     actor = models.CharField(max_length=254, blank=True)
     comment = models.TextField(blank=True)

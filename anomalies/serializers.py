@@ -26,6 +26,7 @@ class EventSerializer(serializers.Serializer[Any]):
     """One entry of an alert's timeline."""
 
     at = serializers.DateTimeField()
+    event_at = serializers.DateTimeField(allow_null=True, help_text="By the readings' own time.")
     kind = serializers.CharField()
     actor = serializers.CharField()
     comment = serializers.CharField()

@@ -68,7 +68,7 @@ def alert_raise(finding: Finding) -> Alert:
     with transaction.atomic():
         created = _create(finding)
         if created is not None:
-            _tell(created, "raised", occasion=Occasion.RAISED)
+            _tell(created, "raised", occasion=Occasion.RAISED, event_at=finding.since_at)
             return created
         alert = _open_locked(finding)
         if alert is None:
@@ -110,7 +110,7 @@ def alert_return(*, machine: Machine, cause: str, at: datetime) -> Alert | None:
             return None
         alert.state, alert.returned_at = state.value, max(at, alert.since_at)
         alert.save(update_fields=["state", "returned_at"])
-        _tell(alert, "returned", occasion=Occasion.RETURNED)
+        _tell(alert, "returned", occasion=Occasion.RETURNED, event_at=alert.returned_at)
         if state is State.NORMAL:
             _record(alert, "cleared")
             _publish(alert, "cleared")
@@ -179,23 +179,25 @@ def _locked(alert_id: int) -> Alert | None:
 
 
 def _reopen(alert: Alert, finding: Finding) -> None:
-    alert.state, alert.returned_at = AlertState.ACTIVE_UNACKNOWLEDGED, None
+    alert.state, alert.since_at, alert.returned_at = AlertState.ACTIVE_UNACKNOWLEDGED, finding.since_at, None
     alert.title, alert.summary, alert.evidence = finding.title[:200], finding.summary[:400], finding.evidence
     if _ORDER[finding.severity] > _ORDER[alert.severity]:
         alert.severity = str(finding.severity)
-    alert.save(update_fields=["state", "returned_at", "title", "summary", "evidence", "severity"])
-    _tell(alert, "raised", occasion=Occasion.RAISED)
+    alert.save(update_fields=["state", "since_at", "returned_at", "title", "summary", "evidence", "severity"])
+    _tell(alert, "raised", occasion=Occasion.RAISED, event_at=finding.since_at)
 
 
-def _tell(alert: Alert, kind: str, *, occasion: Occasion) -> None:
-    event = _record(alert, kind)
+def _tell(alert: Alert, kind: str, *, occasion: Occasion, event_at: datetime) -> None:
+    event = _record(alert, kind, event_at=event_at)
     notifications_write(alert, occasion=occasion, event=event)
     _publish(alert, kind)
     _log.info(f"alert_{kind}", machine=alert.machine.key, alert=alert.pk, cause=alert.cause, severity=alert.severity)
 
 
-def _record(alert: Alert, kind: str, *, actor: str = "", comment: str = "") -> AlertEvent:
-    return AlertEvent.objects.create(alert=alert, kind=kind, actor=actor[:254], comment=comment)
+def _record(
+    alert: Alert, kind: str, *, actor: str = "", comment: str = "", event_at: datetime | None = None
+) -> AlertEvent:
+    return AlertEvent.objects.create(alert=alert, kind=kind, event_at=event_at, actor=actor[:254], comment=comment)
 
 
 def _publish(alert: Alert, event: str) -> None:

@@ -28,4 +28,10 @@ def alert_as_dict(alert: Alert) -> dict[str, Any]:
 
 def event_as_dict(event: AlertEvent) -> dict[str, Any]:
     """One entry of an alert's timeline."""
-    return {"at": rfc3339(event.at), "kind": event.kind, "actor": event.actor, "comment": event.comment}
+    return {
+        "at": rfc3339(event.at),
+        "event_at": rfc3339(event.event_at) if event.event_at else None,
+        "kind": event.kind,
+        "actor": event.actor,
+        "comment": event.comment,
+    }

@@ -10,7 +10,7 @@ from anomalies.detection.detector import NotEnoughDataError, detector_fit, learn
 from anomalies.detection.grid import Grid
 from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, metrics_scored
 from anomalies.detection.registry import ActiveModel, model_save
-from anomalies.models import OPEN_STATES, Alert, AlertState, DetectorModel, HealthStatus, MachineHealth
+from anomalies.models import Alert, AlertEvent, AlertState, DetectorModel, HealthStatus, MachineHealth
 from common.times import to_ms as ms_of
 from telemetry.models import Machine
 
@@ -99,11 +99,32 @@ def _something_is_wrong(machine: Machine) -> bool:
 
 def _blank_alerts(machine: Machine, grid: Grid) -> None:
     """Make gaps of every stretch in which an alert was active: it is not what the machine is like when well."""
-    alerts = Alert.objects.filter(machine=machine).exclude(cause=_SILENCE)
-    for alert in alerts.only("since_at", "returned_at", "state"):
-        begins = ms_of(alert.since_at) - _BEFORE_ALERT_MS
-        still_open = alert.returned_at is None and alert.state in OPEN_STATES
-        ends = ms_of(alert.returned_at) if alert.returned_at and not still_open else int(grid.t_ms[-1])
-        rows = (grid.t_ms >= begins) & (grid.t_ms <= ends)
+    for begins_ms, ends_ms in alert_stretches(machine):
+        ends = int(grid.t_ms[-1]) if ends_ms is None else ends_ms
+        rows = (grid.t_ms >= begins_ms - _BEFORE_ALERT_MS) & (grid.t_ms <= ends)
         for part in (grid.level, grid.low, grid.high, grid.spread):
             part[rows] = np.nan
+
+
+def alert_stretches(machine: Machine) -> list[tuple[int, int | None]]:
+    """(from_ms, to_ms) of every stretch in which an alert was active; to_ms is None for one that still lasts.
+
+    From the timelines, because an alert that came back before anybody acknowledged it has several.
+    """
+    events = (
+        AlertEvent.objects.filter(alert__machine=machine)
+        .exclude(alert__cause=_SILENCE)
+        .order_by("alert_id", "pk")
+        .values_list("alert_id", "kind", "event_at")
+    )
+    stretches: list[tuple[int, int | None]] = []
+    last: tuple[int, str] | None = None
+    for alert_id, kind, event_at in events:
+        if event_at is None:
+            continue
+        if kind == "raised":
+            stretches.append((ms_of(event_at), None))
+        elif last == (alert_id, "raised"):
+            stretches[-1] = (stretches[-1][0], ms_of(event_at))
+        last = (alert_id, kind)
+    return stretches

@@ -8,8 +8,10 @@ from django.db import connection, connections
 
 from accounts.models import AuditEntry
 from anomalies.alerts.opening import Finding, alert_acknowledge, alert_raise, alert_return, alert_update
+from anomalies.detection.train import alert_stretches
 from anomalies.models import Alert, AlertEvent, AlertState, Notification
 from common import clock
+from common.times import to_ms
 from telemetry.models import Machine
 from tenants.context import factory_context
 from tests.conftest import person_make
@@ -77,7 +79,9 @@ def test_acknowledged_then_returned_is_cleared_and_the_next_is_a_new_alert(machi
 def test_what_returns_unseen_stays_until_acknowledged_and_comes_back_as_the_same_alert(machine, operator):
     alert = alert_raise(finding(machine))
     alert_return(machine=machine, cause="detector", at=clock.now())
-    again = alert_raise(finding(machine, severity="critical"))
+    back_at = clock.now()
+    again = alert_raise(finding(machine, severity="critical", since_at=back_at))
+    assert (again.since_at, again.returned_at) == (back_at, None)
     assert (again.pk, again.state, again.severity) == (alert.pk, AlertState.ACTIVE_UNACKNOWLEDGED, "critical")
     alert_return(machine=machine, cause="detector", at=clock.now())
     seen = alert_acknowledge(alert=alert, user=operator)
@@ -135,3 +139,22 @@ def test_an_alert_of_one_factory_is_not_in_the_other(machine, borg):
     with factory_context(borg):
         assert not Alert.objects.exists()
     assert connection.tenant.slug == "acme"
+
+
+def test_what_was_wrong_is_known_stretch_by_stretch_even_when_it_came_back_unseen(machine, operator):
+    begin = clock.now() - timedelta(hours=5)
+
+    def hour(number: float):
+        return begin + timedelta(hours=number)
+
+    for first, last in ((0, 1), (2, 3)):
+        alert_raise(finding(machine, since_at=hour(first)))
+        alert_return(machine=machine, cause="detector", at=hour(last))
+    alert = alert_raise(finding(machine, since_at=hour(4)))
+    alert_acknowledge(alert=alert, user=operator)
+    alert_raise(finding(machine, cause="silence", since_at=hour(4.5)))
+    assert alert_stretches(machine) == [
+        (to_ms(hour(0)), to_ms(hour(1))),
+        (to_ms(hour(2)), to_ms(hour(3))),
+        (to_ms(hour(4)), None),
+    ]
