@@ -106,10 +106,16 @@ class Child:
         if worth_showing(line):
             console.relay(self.program.name, line, self.number)
 
-    def stop(self) -> None:
-        """Ask it to end and wait; kill it when it takes too long."""
+    def ask_to_end(self) -> None:
+        """Send it the signal to end, and don't wait."""
         if self.process is not None:
-            stop(self.process, signals=[(signal.SIGTERM, self.program.grace_s)])
+            self.process.terminate()
+
+    def wait_ended(self) -> None:
+        """Wait until it has ended; kill it when it takes too long."""
+        if self.process is not None:
+            # No second signal: Celery takes that for “at once” and drops what it is doing.
+            stop(self.process, signals=[(0, self.program.grace_s)])
 
     def kill(self) -> None:
         """End it at once."""

@@ -1,15 +1,18 @@
 """Before the tests: bring the programs that come from the operating system, where we may.
 
-Chromium (the browser tests) and Mosquitto's clients (a device that is not ours) are Debian packages. As root we
-install them; otherwise we say what is missing and the tests that need them are skipped.
+Chromium (the browser tests), Mosquitto (a broker) and its clients (a device that is not ours) are Debian packages. As
+root we install them; otherwise we say what is missing and the tests that need them are skipped.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-_PROGRAMS = {"chromium": "chromium", "mosquitto_pub": "mosquitto-clients"}
+_PROGRAMS = {"chromium": "chromium", "mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients"}
+# Debian keeps servers where only root's PATH looks.
+_PATH = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
 _FONTS = "fonts-liberation"
 _PATIENCE_S = 600
 
@@ -22,6 +25,8 @@ def main() -> int:
         print(f"Installing {', '.join(packages)} for the tests", flush=True)
         _apt_get(["update", "-qq"])
         _apt_get(["install", "-y", "-qq", "--no-install-recommends", *packages, _FONTS])
+        if "mosquitto" in packages:
+            _broker_stop()
     for name in _missing():
         print(
             f"{name} is not installed; tests that need it are skipped (with CI=true they fail). "
@@ -32,7 +37,13 @@ def main() -> int:
 
 
 def _missing() -> list[str]:
-    return [name for name in _PROGRAMS if not shutil.which(name)]
+    return [name for name in _PROGRAMS if not shutil.which(name, path=_PATH)]
+
+
+def _broker_stop() -> None:
+    """Debian starts it at once, on the very port that `make demo` wants; the tests start one of their own."""
+    if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "disable", "--now", "--quiet", "mosquitto"], check=False)
 
 
 def _apt_get(words: list[str]) -> None:
