@@ -13,6 +13,10 @@ from telemetry.equipment import machine_state
 from telemetry.models import Line, Machine, Metric, MetricKind
 
 _SEVERITY_RANK = {severity: rank for rank, severity in enumerate(Severity.values)}
+_QUIETER: dict[str, str] = {
+    AlertState.ACTIVE_ACKNOWLEDGED: "acknowledged",
+    AlertState.RETURNED_UNACKNOWLEDGED: "returned",
+}
 # What people look at first, where nothing says otherwise.
 _KIND_RANK = {
     kind: rank
@@ -92,10 +96,10 @@ class Tile:
 
     @property
     def severity(self) -> str:
-        """The open alert's severity; "acknowledged" once somebody has it in hand; empty when all is well."""
+        """The severity of what is wrong; "acknowledged" once in hand, "returned" once over; empty when all is well."""
         if self.alert is None:
             return ""
-        return "acknowledged" if self.alert.state == AlertState.ACTIVE_ACKNOWLEDGED else self.alert.severity
+        return _QUIETER.get(self.alert.state, self.alert.severity)
 
     @property
     def health_status(self) -> str:
@@ -176,7 +180,7 @@ def _open_alerts(machine: Machine) -> list[Alert]:
 
 def _urgency(alert: Alert) -> tuple[bool, int, float]:
     return (
-        alert.state == AlertState.ACTIVE_ACKNOWLEDGED,
+        alert.state in _QUIETER,
         -_SEVERITY_RANK.get(Severity(alert.severity), 0),
         -alert.raised_at.timestamp(),
     )

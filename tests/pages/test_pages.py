@@ -73,7 +73,8 @@ def test_page_asks_no_more_of_the_database_for_a_bigger_plant(
         return len(captured)
 
     small, large = queries(5), queries(50)
-    assert large <= small
+    # What a process remembers for seconds (the host's factory) may be asked again meanwhile.
+    assert large <= small + 2
     assert large <= 25
 
 
@@ -274,6 +275,15 @@ def test_page_has_no_inline_script_or_style(path: str, in_acme: Factory, owner: 
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
     for script in re.findall(r"<script([^>]*)>", page):
         assert "src=" in script or 'type="application/json"' in script
+
+
+def test_what_is_over_and_unacknowledged_no_longer_shouts(
+    in_acme: Factory, viewer: User, client_for: ClientFor
+) -> None:
+    alert_make(machine_make("P-07"), state=AlertState.RETURNED_UNACKNOWLEDGED, returned_at=clock.now())
+    client = client_for(viewer)
+    assert "banner--returned" in _html(client.get("/alerts/banner"))
+    assert 'data-severity="returned"' in _html(client.get("/"))
 
 
 def _html(answer: Any) -> str:

@@ -23,6 +23,10 @@ export class SeriesBuffer {
     return this.end - this.start;
   }
 
+  get firstTime() {
+    return this.length ? this.t[this.start] : null;
+  }
+
   get lastTime() {
     return this.length ? this.t[this.end - 1] : null;
   }

@@ -113,7 +113,7 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
       {},
       { label: "min", points: { show: false }, width: 0 },
       { label: "max", points: { show: false }, width: 0 },
-      { label: metric.label, stroke: ink("series"), width: 1.5, points: { show: sparse, size: 4, fill: ink("series") } },
+      { label: metric.label, stroke: ink("series"), width: 1.5, points: { show: true, filter: dotted, size: 4, fill: ink("series") } },
     ],
     bands: [{ series: [2, 1], fill: ink("series-fill") }],
     hooks: {
@@ -156,7 +156,7 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
   return {
     /** @param {Columns} next @param {number} fromMs @param {number} toMs */
     draw(next, fromMs, toMs) {
-      if (window_[1] - window_[0] !== toMs - fromMs) range = null;
+      if (Math.abs(window_[1] - window_[0] - (toMs - fromMs)) > 1) range = null;
       columns = next;
       window_ = [fromMs, toMs];
       plot.batch(() => {
@@ -183,9 +183,19 @@ function aligned(columns) {
   return [columns.t, columns.min, columns.max, columns.mean];
 }
 
-/** Points only where a line would hide how few readings there are. @param {uPlot} plot */
-function sparse(plot) {
-  return plot.data[0].length < plot.bbox.width / 40;
+/**
+ * Dots where a line would hide how few readings there are, and where a reading stands alone between gaps.
+ * @param {uPlot} plot @param {number} series
+ */
+function dotted(plot, series) {
+  const values = plot.data[series];
+  const few = values.length < plot.bbox.width / 40;
+  /** @type {number[]} */
+  const dots = [];
+  for (let at = 0; at < values.length; at += 1) {
+    if (values[at] !== null && (few || ((values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null))) dots.push(at);
+  }
+  return dots;
 }
 
 /** @param {number[]} splits @param {number} step @param {string} zone */

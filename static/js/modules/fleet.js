@@ -10,6 +10,8 @@ import { liveSocket } from "./live-socket.js";
 
 const WINDOW_MS = 300_000;
 const DELAYED_MS = 5_000;
+// Nothing is wrong, or it is over and only waits to be acknowledged.
+const CALM = ["", "returned"];
 // A number that changes faster can't be read.
 const VALUE_EVERY_MS = 500;
 
@@ -82,7 +84,7 @@ function tileOf(element, root, loop) {
   let shownMs = 0;
 
   const look = () => ({
-    abnormal: element.querySelector("[data-severity]")?.getAttribute("data-severity") !== "",
+    abnormal: !CALM.includes(element.querySelector("[data-severity]")?.getAttribute("data-severity") ?? ""),
     stale: element.dataset.state === "silent" || element.dataset.state === "new",
   });
   loop.add(canvas, () => {

@@ -29,6 +29,8 @@ import { createRangeControl } from "./range-control.js";
  */
 
 const LIVE_MS = 300_000;
+// A machine that has just begun to report fills its chart instead of standing at the edge of an empty one.
+const LIVE_WINDOWS_MS = [60_000, 120_000, LIVE_MS];
 const TICK_MS = 250;
 const FIGURES_EVERY_MS = 500;
 const REFRESH_LEAST_MS = 5_000;
@@ -45,7 +47,13 @@ export function mount(root) {
   const panels = config.metrics
     .map((metric) => ({ metric, element: frames.find((frame) => frame.dataset.chart === metric.name) }))
     .filter((one) => one.element !== undefined)
-    .map(({ metric, element }) => createPanel(/** @type {HTMLElement} */ (element), metric, config, loop, (from, to) => range.zoom(from, to)));
+    .map(({ metric, element }) => createPanel(/** @type {HTMLElement} */ (element), metric, config, loop, liveWindow, (from, to) => range.zoom(from, to)));
+
+  /** The stretch that all live charts share. @param {number} now */
+  function liveWindow(now) {
+    const first = Math.min(...panels.map((panel) => panel.firstTime ?? now));
+    return LIVE_WINDOWS_MS.find((ms) => now - first < ms * 0.95) ?? LIVE_MS;
+  }
 
   /** @type {View} */
   let view = { kind: "live" };
@@ -56,6 +64,7 @@ export function mount(root) {
   /** @type {(() => void) | null} */
   let unwatch = null;
   let lastMs = config.lastSeenMs;
+  const known = new Set(config.metrics.map((metric) => metric.name));
   const seen = root.querySelector("[data-seen]");
   const notice = /** @type {HTMLElement | null} */ (root.querySelector("[data-history-failed]"));
 
@@ -64,9 +73,15 @@ export function mount(root) {
     const times = message.t ?? [];
     if (times.length) lastMs = Math.max(lastMs ?? 0, times[times.length - 1]);
     for (const panel of panels) panel.receive(message.type === "snapshot", times, message.metrics?.[panel.metric.name]);
-    if (message.metrics && Object.keys(message.metrics).some((name) => !config.metrics.some((metric) => metric.name === name))) {
-      root.dispatchEvent(new CustomEvent("new-metric", { bubbles: true }));
-    }
+    if (Object.keys(message.metrics ?? {}).some((name) => !known.has(name))) tellOfMore();
+  };
+
+  // A metric that was not there when the page was made. The first ones bring the charts with them, once: what a plan
+  // has no room for is shown live and never registered, and must not reload the page for ever.
+  const tellOfMore = () => {
+    const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+    if (known.size === 0 && navigation?.type !== "reload") location.reload();
+    else root.querySelector("[data-more-metrics]")?.removeAttribute("hidden");
   };
 
   const watch = () => {
@@ -164,9 +179,11 @@ export function mergeMark(marks, alert) {
 /**
  * One metric: its chart, its last value, its key figures.
  * @param {HTMLElement} element @param {MetricConfig} metric @param {Config} config
- * @param {ReturnType<typeof pageFrameLoop>} loop @param {(from: number, to: number) => void} onZoom
+ * @param {ReturnType<typeof pageFrameLoop>} loop
+ * @param {(now: number) => number} liveWindow how much of the past is shown live
+ * @param {(from: number, to: number) => void} onZoom
  */
-function createPanel(element, metric, config, loop, onZoom) {
+function createPanel(element, metric, config, loop, liveWindow, onZoom) {
   const field = (/** @type {string} */ name) => /** @type {HTMLElement | null} */ (element.querySelector(`[data-${name}]`));
   const area = /** @type {HTMLElement} */ (field("plot"));
   const [valueAt, readout, empty] = [field("value"), field("readout"), field("empty")];
@@ -212,15 +229,19 @@ function createPanel(element, metric, config, loop, onZoom) {
       return;
     }
     const to = serverNow();
-    const from = to - LIVE_MS;
-    buffer.trim(from - 60_000);
-    const columns = buffer.columns(from, to, Math.max(20, LIVE_MS / chart.width));
+    buffer.trim(to - LIVE_MS - 60_000);
+    const windowMs = liveWindow(to);
+    const from = to - windowMs;
+    const columns = buffer.columns(from, to, Math.max(20, windowMs / chart.width));
     chart.draw(columns, from, to);
     tell(columns, from);
   });
 
   return {
     metric,
+    get firstTime() {
+      return buffer.firstTime;
+    },
     get width() {
       return Math.round(chart.width);
     },
