@@ -18,6 +18,8 @@ DOMAIN = environment.read("DOMAIN", "localhost:8000")
 DOMAIN_HOST = DOMAIN.partition(":")[0]
 PUBLIC_SCHEME = environment.read_choice("PUBLIC_SCHEME", "http", choices=("http", "https"))
 MQTT_PUBLIC_PORT = int(environment.read("MQTT_PUBLIC_PORT", "1883"))
+# A broker that the ingest process subscribes to; it refuses to start when this is no address.
+MQTT_URL = environment.read("MQTT_URL", "")
 
 # The trial shows its mailbox as a page and may print passwords; production never sets it.
 TRIAL = False
@@ -237,6 +239,8 @@ CELERY_BEAT_SCHEDULE = {
 
 EMAIL_CONFIG = _env.email_url_config(environment.read("EMAIL_URL", "smtp://localhost:25"))
 vars().update(EMAIL_CONFIG)
+# A mail server that hangs must not hold a worker's thread.
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.read("FROM_EMAIL", f"FactoryPulse <no-reply@{DOMAIN_HOST}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

@@ -63,12 +63,17 @@ def plan_learn(factory: Factory) -> None:
 
 def rate_check(factory_slug: str) -> None:
     """Refuse before the work of reading a body is done. Raises RateLimitedError."""
-    wait_s = _bucket(factory_slug).wait_s()
+    wait_s = rate_wait_s(factory_slug)
     if wait_s > 0:
         raise RateLimitedError(
             f"This factory sends more than its plan allows; wait {math.ceil(wait_s)} s.",
             retry_after_s=math.ceil(wait_s),
         )
+
+
+def rate_wait_s(factory_slug: str) -> float:
+    """For how long the factory should send nothing (s); 0 when it may."""
+    return _bucket(factory_slug).wait_s()
 
 
 def refused_charge(factory_slug: str) -> float:

@@ -1,4 +1,4 @@
-"""What the HTTP door and the MQTT door do alike: put what was admitted, and what was refused, into the journal."""
+"""What the doors do alike: put what was admitted, and what was refused, into the journal."""
 
 import threading
 from concurrent.futures import Future
@@ -48,7 +48,7 @@ def whole_refused(journal: Journal, factory_slug: str, error: DomainError, *, so
     return wait_s
 
 
-class _Floods:
+class Floods:
     """Counts per factory, given out at most once a second; what is left waits for the next."""
 
     def __init__(self) -> None:
@@ -56,9 +56,10 @@ class _Floods:
         self._told: ExpiringMap[str, bool] = ExpiringMap(size=10_000, fresh_s=1.0)
         self._lock = threading.Lock()
 
-    def count(self, factory_slug: str) -> int:
+    def count(self, factory_slug: str, more: int = 1) -> int:
+        """Add to a factory's count; returns what is to be told now, 0 when it is too early."""
         with self._lock:
-            counted = self._counts.get(factory_slug, 0) + 1
+            counted = self._counts.get(factory_slug, 0) + more
             if self._told.fresh(factory_slug):
                 self._counts[factory_slug] = counted
                 return 0
@@ -67,4 +68,4 @@ class _Floods:
             return counted
 
 
-_floods = _Floods()
+_floods = Floods()

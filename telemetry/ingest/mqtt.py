@@ -17,17 +17,15 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from accounts.api_keys import VerifiedKey
-from common import clock
 from common.errors import DomainError, NotAuthenticatedError
-from telemetry.ingest.admission import admit, refused_charge
-from telemetry.ingest.columns import Columns
-from telemetry.ingest.doors import readings_append, refusals_append
+from telemetry.ingest.admission import refused_charge
+from telemetry.ingest.doors import refusals_append
 from telemetry.ingest.journal import Journal, JournalError, JournalFullError
+from telemetry.ingest.messages import gathered_append, messages_gather
 from telemetry.ingest.mqtt_keys import key_check, keys_gone
 from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
 from telemetry.ingest.mqtt_session import DeviceConnection
-from telemetry.ingest.payloads import parse_into
-from telemetry.ingest.refusals import PayloadError, Refusal, excerpt, grouped, sayable
+from telemetry.ingest.refusals import Refusal, excerpt, sayable
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +41,10 @@ class _Message(NamedTuple):
     machine: str
     packet_id: int
     payload: bytes
+
+    @property
+    def source(self) -> str:
+        return _source(self.device.key)
 
 
 class MqttDoor:
@@ -209,37 +211,14 @@ class MqttDoor:
                 self._committed(slug, messages, error)
 
     def _commit(self, slug: str, messages: list[_Message]) -> None:
-        now_ms = clock.now_ms()
-        columns, refusals = self._read(slug, messages, now_ms)
-        parsed = columns.finish()
-        admitted = admit(parsed, factory_slug=slug, now_ms=now_ms)
-        refusals += grouped(admitted.rejected[len(parsed.rejected) :], source=_source(messages[0].device.key))
-        committed = refusals_append(self._journal, slug, refusals)
-        if admitted.batch.series:
-            committed = readings_append(self._journal, slug, admitted.batch)
-        if committed is None:
-            raise JournalFullError("there is no room to note what was refused")
+        gathered = messages_gather(slug, messages)
+        committed = gathered_append(self._journal, slug, gathered)
         self._committing += 1
         self._quiet.clear()
         committed.add_done_callback(lambda done: self._tell(slug, messages, done))
-        if admitted.wait_s > 0:
+        if gathered.wait_s > 0:
             for device in {message.device for message in messages}:
-                device.rest(admitted.wait_s)
-
-    def _read(self, slug: str, messages: list[_Message], now_ms: int) -> tuple[Columns, list[Refusal]]:
-        columns, refusals = Columns(), []
-        for message in messages:
-            before = len(columns.rejected)
-            source = _source(message.device.key)
-            try:
-                parse_into(columns, message.payload, received_ms=now_ms, machine=message.machine)
-            except PayloadError as error:
-                refused_charge(slug)
-                machine, detail = sayable(message.machine, 64), sayable(error.detail, 300)
-                refusals.append(Refusal(source, machine, "", error.code, detail, 1, excerpt(message.payload)))
-            if len(columns.rejected) > before:
-                refusals += grouped(columns.rejected[before:], source=source, payload=excerpt(message.payload))
-        return columns, refusals
+                device.rest(gathered.wait_s)
 
     def _tell(self, slug: str, messages: list[_Message], done: "Future[int]") -> None:
         """In the journal's thread."""

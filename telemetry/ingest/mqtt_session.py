@@ -26,6 +26,7 @@ from telemetry.ingest.mqtt_packets import (
 )
 from telemetry.ingest.mqtt_wire import MalformedPacketError
 from telemetry.ingest.payloads import MAX_BYTES
+from telemetry.ingest.topics import topic_parse
 
 if TYPE_CHECKING:
     from telemetry.ingest.mqtt import MqttDoor
@@ -234,17 +235,17 @@ class DeviceConnection(asyncio.Protocol):
         if not topic or "+" in topic or "#" in topic:
             self.close(Reason.TOPIC_NAME_INVALID, "a topic to publish to has no wildcards")
             return False
-        parts = topic.split("/")
-        if parts[:2] != ["factories", key.factory]:
+        if topic.split("/")[:2] != ["factories", key.factory]:
             self.door.refuse(self, "foreign_topic", f"“{topic[:200]}” is not a topic of this factory", packet)
             self.close(Reason.NOT_AUTHORIZED, "a topic outside the key's factory")
             return False
-        if len(parts) != 5 or parts[2] != "devices" or parts[4] != "telemetry" or not parts[3]:
+        _factory, machine = topic_parse(topic) or ("", "")
+        if not machine:
             self.door.refuse(self, "unknown_topic", f"“{topic[:200]}” is not factories/…/devices/…/telemetry", packet)
             if packet.qos:
                 self._write(puback_encode(self.version, packet.packet_id, Reason.TOPIC_NAME_INVALID))
             return False
-        self._topic, self._machine = topic, parts[3]
+        self._topic, self._machine = topic, machine
         return True
 
     # --- reading and writing ---

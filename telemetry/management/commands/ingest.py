@@ -1,4 +1,4 @@
-"""`manage.py ingest`: the process that speaks MQTT with devices and drains the node's journal."""
+"""`manage.py ingest`: the process that speaks MQTT with devices and a broker, and drains the node's journal."""
 
 import asyncio
 import signal
@@ -6,12 +6,15 @@ import ssl
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from telemetry.ingest.broker_address import BrokerAddress, BrokerAddressError, broker_address
 from telemetry.ingest.drain import Drain
 from telemetry.ingest.journal import Journal, process_journal
 from telemetry.ingest.live_tail import LiveTail
 from telemetry.ingest.mqtt import MqttDoor
+from telemetry.ingest.subscriber import Subscriber, client_id_kept
 
 _log = structlog.get_logger(__name__)
 
@@ -31,13 +34,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         tls = _tls(options["tls_certificate"], options["tls_key"])
+        broker = _broker()
         try:
-            asyncio.run(_serve(process_journal(), options["mqtt_host"], options["mqtt_port"], tls))
+            asyncio.run(_serve(process_journal(), options["mqtt_host"], options["mqtt_port"], tls, broker))
         except OSError as error:
             raise CommandError(f"Can't listen on {options['mqtt_host']}:{options['mqtt_port']}: {error}") from error
 
 
-async def _serve(journal: Journal, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+async def _serve(
+    journal: Journal, host: str, port: int, tls: ssl.SSLContext | None, broker: BrokerAddress | None
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -47,14 +53,29 @@ async def _serve(journal: Journal, host: str, port: int, tls: ssl.SSLContext | N
     tail, drain = LiveTail(journal), Drain(journal)
     tail.start()
     drain.start()
+    subscriber = Subscriber(journal, broker, client_id=client_id_kept(settings.JOURNAL_DIR)) if broker else None
+    if subscriber is not None:
+        subscriber.start()
     _log.info("ingest_ready", host=host, port=listening, tls=tls is not None)
     await stop.wait()
     _log.info("ingest_stopping")
     await door.stop()
+    if subscriber is not None:
+        await asyncio.to_thread(subscriber.stop)
     await asyncio.to_thread(drain.stop)
     await asyncio.to_thread(tail.stop)
     await asyncio.to_thread(journal.close)
     _log.info("ingest_stopped")
+
+
+def _broker() -> BrokerAddress | None:
+    """The broker of MQTT_URL, if there is one."""
+    if not settings.MQTT_URL:
+        return None
+    try:
+        return broker_address(settings.MQTT_URL)
+    except BrokerAddressError as error:
+        raise CommandError(f"MQTT_URL is not mqtt:// or mqtts://user:password@host:port: {error}.") from error
 
 
 def _tls(certificate: str, key: str) -> ssl.SSLContext | None:
