@@ -86,13 +86,9 @@ def health_publish(machine: Machine, health: MachineHealth) -> None:
         "type": "state",
         "machine": machine.key,
         "state": "silent" if health.status == HealthStatus.NO_DATA else "live",
-        "health": {
-            "status": health.status,
-            "percent": health.health_percent,
-            "score": health.score,
-            "threshold": health.threshold,
-            "learning_progress": health.learning_progress,
-        },
+        "health": health.status,
+        "health_percent": health.health_percent,
+        "learning_progress": health.learning_progress,
         "last_seen_at": rfc3339(machine.last_seen_at) if machine.last_seen_at else None,
     }
     transaction.on_commit(lambda: live_publish(factory.slug, message))

@@ -75,3 +75,21 @@ def test_a_machine_that_never_sent_anything_is_not_silent(machine, at):
     at(1040)
     watch()
     assert not Alert.objects.filter(machine__key="NEW").exists()
+
+
+def test_browsers_hear_the_state_and_the_health(machine, at, django_capture_on_commit_callbacks, monkeypatch):
+    heard = []
+    monkeypatch.setattr("anomalies.watch.live_publish", lambda slug, message: heard.append((slug, message)))
+    watch()
+    at(40)
+    with django_capture_on_commit_callbacks(execute=True):
+        watch()
+    slug, message = heard[0]
+    assert slug == "acme"
+    assert {key: message[key] for key in ("type", "machine", "state", "health", "health_percent")} == {
+        "type": "state",
+        "machine": "M01",
+        "state": "silent",
+        "health": "no_data",
+        "health_percent": None,
+    }
