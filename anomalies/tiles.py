@@ -65,8 +65,10 @@ class Tile:
 
     @property
     def kind(self) -> str:
-        """The key where it is not the name, and what kind of machine it is."""
-        return ", ".join(filter(None, (self.machine.key if self.machine.name else "", self.machine.machine_type)))
+        """The key where it is not the name, and what kind of machine it is where the key does not say so already."""
+        key = self.machine.key if self.machine.name else ""
+        said = self.machine.machine_type.lower() in self.machine.key.lower()
+        return ", ".join(filter(None, (key, "" if said else self.machine.machine_type)))
 
     @property
     def about(self) -> str:

@@ -66,9 +66,7 @@ def test_page_asks_no_more_of_the_database_for_a_bigger_plant(
         plant_make(count)
         client = client_for(viewer)
         client.get(path)  # what is asked once a process or a session
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             assert client.get(path).status_code == 200
         return len(captured)
 
