@@ -31,6 +31,7 @@ _log = structlog.get_logger(__name__)
 
 # An open alert's figures follow the machine this often (event time), not with every reading.
 _UPDATE_EVERY_MS = 20_000
+_WORST_SHARE = 0.7
 # A metric that stays away this long while its machine reports is missing, whatever its rate.
 _MISSING_INTERVALS = 4
 # Health moves on pages when it moved by this much, or its word changed.
@@ -158,8 +159,9 @@ def _tell_anomaly(
             told_ms = judged.scored_to_ms
         elif decision.change is Change.ENDED:
             alert_return(machine=machine, cause=DETECTOR, at=from_ms(decision.t_ms))
-    still_wrong = judged.active and judged.carriers and (judged.score or 0.0) >= THRESHOLD
-    if still_wrong and judged.scored_to_ms - told_ms >= _UPDATE_EVERY_MS:
+    # As it heals, the last to recover would be named alone: the evidence stays that of the worst.
+    at_its_worst = judged.active and judged.carriers and (judged.score or 0.0) >= _WORST_SHARE * judged.peak
+    if at_its_worst and judged.scored_to_ms - told_ms >= _UPDATE_EVERY_MS:
         alert = Alert.objects.filter(machine=machine, cause=DETECTOR, state__in=OPEN_STATES).first()
         if alert is not None:
             alert_update(alert, _finding(machine, model, judged, metrics))

@@ -79,6 +79,16 @@ def test_a_bearing_goes_bad_is_told_with_its_reason_and_returns(in_acme, columns
     assert MachineHealth.objects.get(machine=machine).status == HealthStatus.NORMAL
 
 
+def test_the_evidence_stays_that_of_the_worst_while_the_slowest_recovers(in_acme, columns, frozen):
+    sick = slice(HISTORY_S + SICK_FROM, HISTORY_S + SICK_TO + 300)
+    columns["bearing_temperature_c"][sick] += np.minimum(np.linspace(0, 4, 550), np.linspace(12, 0, 550))
+    taught(columns, frozen)
+    live(columns, frozen, steps=list(range(20, LIVE_S + 1, 20)))
+    alert = Alert.objects.get()
+    assert alert.returned_at.timestamp() - frozen / 1000 + LIVE_S > SICK_TO + 200, "the bearing was still warm"
+    assert alert.evidence["metrics"][0]["metric"] == "vibration_mm_s"
+
+
 def test_while_it_lasts_the_machine_is_anomalous_and_its_health_low(in_acme, columns, frozen):
     machine = taught(columns, frozen)
     live(columns, frozen, steps=[100, 300])
