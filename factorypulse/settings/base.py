@@ -213,6 +213,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_URLCONF": "factorypulse.urls_api",
+    "ENUM_NAME_OVERRIDES": {
+        "AlertStateEnum": "anomalies.models.AlertState",
+        "ReportStateEnum": "reports.models.ReportState",
+    },
 }
 
 # --- tasks --------------------------------------------------------------------------------------------------------
