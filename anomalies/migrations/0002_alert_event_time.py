@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('anomalies', '0001_initial'),
+        ("anomalies", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='alertevent',
-            name='event_at',
+            model_name="alertevent",
+            name="event_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
     ]

@@ -10,7 +10,7 @@ for _name in ("DATABASE_URL", "REDIS_URL", "DOMAIN", "EMAIL_URL"):
 
 PUBLIC_SCHEME = environment.read_choice("PUBLIC_SCHEME", "https", choices=("http", "https"))
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME
-# One proxy stands in front and says whom it speaks for; without this all visitors would share its address and its limits.
+# One proxy stands in front and says whom it speaks for; else all visitors would share its address and its limits.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
