@@ -201,7 +201,9 @@ def _normal(grid: Grid) -> dict[str, tuple[float, float]]:
         known = grid.level[:, column][np.isfinite(grid.level[:, column])]
         low, high = np.quantile(known, (0.001, 0.999))
         air = max(0.1 * (high - low), 2e-3 * abs(high + low) / 2.0)
-        normal[metric] = (float(low - air), float(high + air))
+        # Air must not reach below zero where the metric never does: no power or speed is negative there.
+        bottom = 0.0 if known.min() >= 0.0 else -np.inf
+        normal[metric] = (float(max(low - air, bottom)), float(high + air))
     return normal
 
 

@@ -88,4 +88,12 @@ def _carrier(detector: Detector, matrix: Float64Array, at: int, share: float) ->
     if feature.aspect is not Aspect.LEVEL:
         floor = detector.anchor.floor[detector.metrics.index(feature.metric)]
         observed, low, high = (max(float(np.exp(x) - floor), 0.0) for x in (observed, low, high))
+    else:
+        low, high = _level_band(detector, feature.metric, observed, low, high)
     return Carrier(feature.metric, round(share, 3), float(observed), float(low), float(high), feature.aspect)
+
+
+def _level_band(detector: Detector, metric: str, observed: float, low: float, high: float) -> tuple[float, float]:
+    """The band that charts show when the level lies outside it; else the mean's own, narrower one, which it left."""
+    shown = detector.normal.get(metric)
+    return shown if shown and not shown[0] <= observed <= shown[1] else (low, high)

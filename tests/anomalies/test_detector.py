@@ -51,6 +51,20 @@ def test_a_drift_of_one_metric_is_found_and_that_metric_named_first(detector):
     assert first.low < 2.0 < first.high < first.observed
 
 
+def test_what_an_alert_calls_normal_is_the_band_that_charts_show(detector):
+    columns = healthy(1800, seed=9)
+    columns["vibration_mm_s"][900:] += np.linspace(0, 3.0, 900)
+    first = found(detector, columns)[1][0][2][0]
+    assert (first.low, first.high) == detector.normal[first.metric]
+
+
+def test_normal_band_of_what_is_never_negative_stays_above_zero():
+    columns = healthy(HOUR, seed=1)
+    columns["motor_current_a"] = np.maximum(columns["motor_current_a"] * (np.arange(HOUR) % 600 < 300), 0.0)
+    grid, clock = grid_of(columns)
+    assert detector_fit(grid, clock, seed=1).normal["motor_current_a"][0] == 0.0
+
+
 def test_growing_restlessness_is_found_without_a_change_of_level(detector):
     columns = healthy(1800, seed=9)
     columns["motor_current_a"][900:] += np.random.default_rng(1).normal(0, 1.0, 900)
