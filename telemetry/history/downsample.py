@@ -3,7 +3,6 @@
 A bucket keeps minimum, maximum and mean, so that a spike of one reading is still seen in a chart of a year.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,20 +92,30 @@ def regroup(
     return Spans(minimum=low, maximum=high, mean=averaged, count=total)
 
 
-def thinned(columns: Float64Array, *, rows: int) -> Int64Array:
-    """Which of many rows to keep so that every column's envelope still shows: extremes of each stretch, and both ends.
+def thinned(t_ms: Int64Array, columns: Float64Array, *, rows: int) -> Int64Array:
+    """Which of many rows to keep so that every column's envelope still shows, and a slow column all of itself.
 
-    columns: shape (n_rows, n_columns), NaN marks a gap. Returns ascending indices, at most about `rows` of them; all
-    of them where there are no more.
+    t_ms: shape (n_rows,), ascending; columns: shape (n_rows, n_columns), NaN marks a gap. Each column has its share of
+    `rows`: one with fewer readings keeps them all, a denser one its lowest and highest of each equal stretch of time,
+    so that a block of 100 Hz does not thin out what a sensor tells once a second. Returns ascending indices, at most
+    `rows` and two; all of them where there are no more.
     """
     total, width = columns.shape
     if total <= rows:
         return np.arange(total)
-    stretches = max(1, rows // (2 * max(1, width)))
-    starts = np.linspace(0, total, stretches + 1).astype(np.int64)
-    keep = {0, total - 1}
-    for start, end in itertools.pairwise(starts.tolist()):
-        part = columns[start:end]
-        keep.update((start + np.nan_to_num(part, nan=np.inf).argmin(axis=0)).tolist())
-        keep.update((start + np.nan_to_num(part, nan=-np.inf).argmax(axis=0)).tolist())
-    return np.array(sorted(keep), np.int64)
+    share = max(2, rows // max(1, width))
+    kept = [_extremes(t_ms, columns[:, column], share=share) for column in range(width)]
+    return np.unique(np.concatenate([np.array([0, total - 1]), *kept])).astype(np.int64)
+
+
+def _extremes(t_ms: Int64Array, column: Float64Array, *, share: int) -> Int64Array:
+    known = np.flatnonzero(~np.isnan(column))
+    if len(known) <= share:
+        return known
+    stretches = share // 2
+    stretch = (t_ms[known] - t_ms[0]) * stretches // (t_ms[-1] - t_ms[0] + 1)
+    order = np.lexsort((column[known], stretch))
+    ordered = stretch[order]
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    last = np.append(ordered[1:] != ordered[:-1], True)
+    return np.asarray(known[order[first | last]])

@@ -73,7 +73,7 @@ def frame_thinned(frame: Frame, *, rows: int) -> Frame:
     """At most about `rows` instants, chosen so that every metric's peaks still show."""
     if len(frame.t_ms) <= rows:
         return frame
-    keep = thinned(frame.columns.T, rows=rows)
+    keep = thinned(frame.t_ms, frame.columns.T, rows=rows)
     return Frame(frame.machine, frame.t_ms[keep], frame.metrics, frame.columns[:, keep])
 
 

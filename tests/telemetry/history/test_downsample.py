@@ -61,7 +61,7 @@ def test_a_span_without_readings_says_so() -> None:
 def test_thinning_keeps_every_column_s_spike_and_both_ends() -> None:
     columns = np.zeros((10_000, 2))
     columns[1234, 0], columns[7777, 1] = 99.0, -99.0
-    kept = thinned(columns, rows=400)
+    kept = thinned(np.arange(10_000), columns, rows=400)
     assert {0, 1234, 7777, 9999} <= set(kept.tolist())
     assert len(kept) <= 402
     assert (np.diff(kept) > 0).all()
@@ -70,8 +70,19 @@ def test_thinning_keeps_every_column_s_spike_and_both_ends() -> None:
 def test_thinning_does_not_take_a_gap_for_an_extreme() -> None:
     columns = np.full((1000, 1), np.nan)
     columns[500, 0], columns[501, 0] = 1.0, 2.0
-    assert {500, 501} <= set(thinned(columns, rows=10).tolist())
+    assert {500, 501} <= set(thinned(np.arange(1000), columns, rows=10).tolist())
+
+
+def test_a_fast_column_does_not_thin_out_a_slow_one() -> None:
+    # 300 s of one reading a second, of which the last minute also has a block of 100 Hz beside it.
+    t_ms = np.unique(np.concatenate([np.arange(0, 300_000, 1000), np.arange(240_000, 300_000, 10)]))
+    columns = np.full((len(t_ms), 2), np.nan)
+    columns[t_ms % 1000 == 0, 0] = 1.0
+    columns[t_ms >= 240_000, 1] = np.random.default_rng(1).normal(size=int((t_ms >= 240_000).sum()))
+    kept = thinned(t_ms, columns, rows=1_000)
+    assert set(np.flatnonzero(t_ms % 1000 == 0).tolist()) <= set(kept.tolist())
+    assert len(kept) <= 1_002
 
 
 def test_what_is_short_enough_is_not_thinned() -> None:
-    assert thinned(np.zeros((5, 3)), rows=5).tolist() == [0, 1, 2, 3, 4]
+    assert thinned(np.arange(5), np.zeros((5, 3)), rows=5).tolist() == [0, 1, 2, 3, 4]
