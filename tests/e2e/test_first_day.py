@@ -153,6 +153,7 @@ def test_bearing_goes_bad_the_page_turns_red_by_itself_and_the_operator_acknowle
     page.evaluate("window.notReloaded = true")
     banner = page.locator("#alert-banner")
     expect(banner).to_contain_text(re.compile("vibration", re.IGNORECASE), timeout=600_000)
+    expect(banner.locator(".banner--critical")).to_be_visible(timeout=180_000)
     assert page.evaluate("window.notReloaded")
     owner.shoot("fleet-alert-1440")
 
