@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 import structlog
@@ -97,6 +97,12 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
         if event["user_id"] in {None, self.user.pk}:
             await self.close(code=NOT_PERMITTED)
 
+    def _cookie_of_own_page(self) -> str:
+        """The cookie, unless a page of another host opened the socket: browsers send it along for sister hosts too."""
+        origin = _header(self.scope, b"origin")
+        own = not origin or urlsplit(origin).netloc.lower() == _header(self.scope, b"host").lower()
+        return _header(self.scope, b"cookie") if own else ""
+
     def _in_factory(self, work: Callable[..., T], args: Any, kwargs: Any) -> T:
         with factory_context(self.factory):
             return work(*args, **kwargs)
@@ -109,7 +115,7 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
         if factory is None:
             return None
         with factory_context(factory):
-            user = _user_of_ticket(ticket, factory) if ticket else _user_of_cookie(_header(self.scope, b"cookie"))
+            user = _user_of_ticket(ticket, factory) if ticket else _user_of_cookie(self._cookie_of_own_page())
         return (factory, user) if user is not None else None
 
 

@@ -231,12 +231,17 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 # Each entry is a fan-out task of an app, which enqueues one task a factory.
+_EVERY_S = {
+    "anomalies.tasks.train_due": 15.0,
+    "anomalies.tasks.watch_silence": 15.0,
+    "anomalies.tasks.drain_outbox": 10.0,
+    "reports.tasks.make_due": 60.0,
+    "telemetry.tasks.apply_retention": 3600.0,
+}
 CELERY_BEAT_SCHEDULE = {
-    "train-detectors": {"task": "anomalies.tasks.train_due", "schedule": 15.0},
-    "watch-silence": {"task": "anomalies.tasks.watch_silence", "schedule": 15.0},
-    "drain-outbox": {"task": "anomalies.tasks.drain_outbox", "schedule": 10.0},
-    "make-due-reports": {"task": "reports.tasks.make_due", "schedule": 60.0},
-    "apply-retention": {"task": "telemetry.tasks.apply_retention", "schedule": 3600.0},
+    # What waited longer than its turn is dropped: the next does the same, and a day without workers piles up nothing.
+    task: {"task": task, "schedule": every_s, "options": {"expires": every_s}}
+    for task, every_s in _EVERY_S.items()
 }
 
 # --- mail, words, files -------------------------------------------------------------------------------------------

@@ -58,8 +58,10 @@ def _ticket(user: User, home: Factory, **changes: Any) -> str:
     return tickets.ticket_make(**{**content, **changes})
 
 
-def _socket(host: str, *, cookie: str = "", ticket: str = "") -> WebsocketCommunicator:
+def _socket(host: str, *, cookie: str = "", ticket: str = "", origin: str = "") -> WebsocketCommunicator:
     headers = [(b"host", f"{host}:8000".encode())]
+    if origin:
+        headers.append((b"origin", origin.encode()))
     if cookie:
         headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()))
     return WebsocketCommunicator(Echo.as_asgi(), f"/ws/live?ticket={ticket}" if ticket else "/ws/live", headers=headers)
@@ -86,6 +88,13 @@ async def test_a_signed_in_browser_looks_into_its_own_factory(stage: dict[str, A
 async def test_a_session_of_one_factory_opens_no_socket_in_another(stage: dict[str, Any]) -> None:
     cookie = await sync_to_async(_session)(stage["otto"], stage["there"])
     assert await _greeting(_socket(f"{stage['here'].slug}.localhost", cookie=cookie)) == 4401
+
+
+async def test_a_page_of_another_factory_can_not_use_this_ones_cookie(stage: dict[str, Any]) -> None:
+    cookie = await sync_to_async(_session)(stage["anna"], stage["here"])
+    host = f"{stage['here'].slug}.localhost"
+    assert await _greeting(_socket(host, cookie=cookie, origin="http://sister.localhost:8000")) == 4401
+    assert "anna@here.example" in await _greeting(_socket(host, cookie=cookie, origin=f"http://{host}:8000"))
 
 
 @pytest.mark.parametrize("host", ["localhost", "nowhere.localhost"])
