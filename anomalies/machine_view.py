@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from anomalies.alerts.sentences import metric_title
+from anomalies.alerts.sentences import metric_title, part_title
 from anomalies.detection.registry import normal_bands
 from anomalies.models import Alert
 from common import clock
@@ -84,6 +84,9 @@ def _words() -> dict[str, str]:
 
 def evidence_parts(alert: Alert) -> list[dict[str, Any]]:
     """The metrics that explain an alert, heaviest first, each with its name for people."""
-    titles = {metric.name: metric_title(metric) for metric in alert.machine.metrics.all()}
+    metrics = {metric.name: metric for metric in alert.machine.metrics.all()}
     parts = alert.evidence.get("metrics") or []
-    return [{**part, "title": titles.get(part.get("metric"), part.get("metric"))} for part in parts]
+    return [
+        {**part, "title": part_title(part, metrics.get(part["metric"]) or Metric(name=part["metric"]))}
+        for part in parts
+    ]

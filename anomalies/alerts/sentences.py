@@ -1,8 +1,9 @@
 """What is wrong, in the reader's words: “Vibration 7.90 mm/s, normal 1.80–3.10, since 10:42 CET”."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -41,6 +42,13 @@ def since_text(since_at: datetime, zone: ZoneInfo) -> str:
     local, today = since_at.astimezone(zone), clock.now().astimezone(zone).date()
     text = f"{local:%H:%M %Z}"
     return text if local.date() == today else f"{local.day} {local:%b} {text}"
+
+
+def part_title(part: Mapping[str, Any], metric: Metric) -> str:
+    """How a table of evidence names a metric; figures of its movement are not those of its level, and say so."""
+    title = metric_title(metric)
+    moves = part.get("aspect") in {Aspect.SPREAD.value, Aspect.RIPPLE.value}
+    return _("%(metric)s, movement") % {"metric": title} if moves else title
 
 
 def carrier_text(carrier: Carrier, metric: Metric) -> str:

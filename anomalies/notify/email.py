@@ -9,7 +9,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from anomalies.alerts.sentences import metric_title, since_text
+from anomalies.alerts.sentences import part_title, since_text
 from anomalies.models import Alert, Notification
 from telemetry.figures import figure
 from telemetry.history.spans import machine_zone
@@ -105,7 +105,7 @@ def _evidence_rows(alert: Alert) -> list[dict[str, str]]:
         low, high = part.get("expected") or (None, None)
         rows.append(
             {
-                "metric": metric_title(metric),
+                "metric": part_title(part, metric),
                 "observed": figure(part.get("observed")),
                 "expected": f"{figure(low)}–{figure(high)}" if low is not None and high is not None else "",
                 "limit": figure(part["limit"]) if part.get("limit") is not None else "",

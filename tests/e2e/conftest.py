@@ -72,9 +72,10 @@ class Person:
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
 
-    def shoot(self, name: str, *, full_page: bool = False) -> None:
-        """Keep a picture for looking at, when SCREENSHOTS_DIR says where."""
+    def shoot(self, name: str, *, full_page: bool = False, drawn_ms: int = 0) -> None:
+        """Keep a picture for looking at, when SCREENSHOTS_DIR says where; charts are given a while to draw."""
         if SCREENSHOTS:
+            self.page.wait_for_timeout(drawn_ms)
             # Hiding the caret would write a style into the page, which our policy forbids and the page's log tells.
             self.page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"), full_page=full_page, caret="initial")
 

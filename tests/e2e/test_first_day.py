@@ -163,16 +163,15 @@ def test_bearing_goes_bad_the_page_turns_red_by_itself_and_the_operator_acknowle
     follow_link_in_mail(owner, "/alerts/")
     expect(page.get_by_text(re.compile("normal", re.IGNORECASE)).first).to_be_visible()
     expect(page.get_by_text(re.compile("since", re.IGNORECASE)).first).to_be_visible()
-    owner.shoot("alert-1440", full_page=True)
+    owner.shoot("alert-1440", full_page=True, drawn_ms=2_000)
 
     page.goto(f"{trial.factory_url()}/machines/M07-pump")
     expect(page.locator("canvas").first).to_be_visible()
-    page.wait_for_timeout(2_000)  # for the picture: a chart with some live seconds in it
-    owner.shoot("machine-1440", full_page=True)
+    owner.shoot("machine-1440", full_page=True, drawn_ms=2_000)
 
     operator.page.goto(f"{trial.factory_url()}/alerts")
     row = operator.page.locator('li[id^="alert-"]', has_text=re.compile("vibration", re.IGNORECASE))
-    operator.shoot("alerts-390")
+    operator.shoot("alerts-390", drawn_ms=1_000)
     row.get_by_role("button", name="Acknowledge", exact=True).click()
     expect(row).to_contain_text("Otto")
     expect(row.get_by_role("button", name="Acknowledge", exact=True)).to_have_count(0)
