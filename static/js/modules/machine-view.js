@@ -193,6 +193,8 @@ function createPanel(element, metric, config, loop, liveWindow, onZoom) {
   let stored = null;
   let isLive = true;
   let figuresMs = 0;
+  // Until the server has answered, an empty chart says nothing: neither that there are readings nor that there are none.
+  let answered = false;
 
   const chart = createTimeChart(area, { metric, zone: config.zone, marks: () => config.marks, onZoom, onCursor: read });
 
@@ -220,7 +222,7 @@ function createPanel(element, metric, config, loop, liveWindow, onZoom) {
       const outside = metric.band !== null && (buffer.lastValue < metric.band[0] || buffer.lastValue > metric.band[1]);
       element.toggleAttribute("data-outside", outside);
     }
-    if (empty) empty.hidden = found.count > 0;
+    if (empty) empty.hidden = found.count > 0 || !answered;
   }
 
   loop.add(element, () => {
@@ -247,6 +249,7 @@ function createPanel(element, metric, config, loop, liveWindow, onZoom) {
     },
     /** @param {boolean} whole @param {number[]} times @param {(number | null)[] | undefined} values */
     receive(whole, times, values) {
+      answered ||= whole;
       if (!values) return;
       if (whole) buffer.replaceFrom(times, values);
       else buffer.push(times, values);
@@ -256,6 +259,7 @@ function createPanel(element, metric, config, loop, liveWindow, onZoom) {
     /** @param {Columns | undefined} columns @param {number} from @param {number} to */
     showStored(columns, from, to) {
       isLive = false;
+      answered = true;
       stored = { columns: columns ?? { t: [], min: [], mean: [], max: [], count: [] }, from, to };
       loop.mark(element);
       tell(stored.columns, from);
