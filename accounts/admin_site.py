@@ -62,7 +62,7 @@ class FactoryAdminSite(ScriptedAdminSite):
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """Choices for a field, found while typing."""
-        response: HttpResponse = ExplainingAutocomplete.as_view(admin_site=self)(request)  # type: ignore[assignment]
+        response: HttpResponse = ExplainingAutocomplete.as_view(admin_site=self)(request)  # type: ignore[assignment]  # a JsonResponse
         return response
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -82,4 +82,4 @@ def _zone(request: HttpRequest) -> ZoneInfo:
 
 def factory_name(request: HttpRequest) -> str:
     """The name under the product's in the sidebar."""
-    return str(getattr(request.tenant, "name", ""))  # type: ignore[attr-defined]
+    return str(getattr(request.tenant, "name", ""))  # type: ignore[attr-defined]  # FactoryMiddleware's

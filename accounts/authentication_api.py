@@ -74,7 +74,7 @@ class LoginView(OpenDoor):
             password=data["password"],
             code=data.get("code", ""),
         )
-        update_last_login(None, user)  # type: ignore[arg-type]
+        update_last_login(None, user)  # type: ignore[arg-type]  # the sender is not used
         audit_record(actor=user, action="login.api", target=user.email)
         return Response(tokens_issue(user))
 

@@ -120,7 +120,7 @@ def requires_by_method(*, default: str, **by_method: str) -> type[BasePermission
 
 def public_page(view: ViewT) -> ViewT:
     """Mark a page that a stranger may open on a factory's host (sign-in, invitation)."""
-    view.public_page = True  # type: ignore[attr-defined]
+    view.public_page = True  # type: ignore[attr-defined]  # a function takes attributes
     return view
 
 
@@ -139,6 +139,6 @@ def page_requires(action: str) -> Callable[[ViewT], ViewT]:
             response: HttpResponse = view(request, *args, **kwargs)
             return response
 
-        return guarded  # type: ignore[return-value]
+        return guarded  # type: ignore[return-value]  # wraps() keeps the signature
 
     return decorate

@@ -43,7 +43,7 @@ class NewestFirst(CursorPages):
 class AlertsView(GenericAPIView[Alert]):
     """The factory's alerts."""
 
-    permission_classes = [requires(VIEW)]  # noqa: RUF012  # the framework's attribute
+    permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it  # the framework's attribute
     serializer_class = AlertSerializer
     pagination_class = NewestFirst
 
@@ -67,7 +67,7 @@ class AlertsView(GenericAPIView[Alert]):
 class AlertView(APIView):
     """One alert."""
 
-    permission_classes = [requires(VIEW)]  # noqa: RUF012
+    permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
         operation_id="alert_read", summary="Read an alert with its timeline", responses=AlertDetailSerializer
@@ -80,7 +80,7 @@ class AlertView(APIView):
 class AcknowledgeView(APIView):
     """Somebody has seen it."""
 
-    permission_classes = [requires(ACKNOWLEDGE)]  # noqa: RUF012
+    permission_classes = [requires(ACKNOWLEDGE)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
         operation_id="alert_acknowledge",
@@ -102,7 +102,7 @@ class AcknowledgeView(APIView):
 class AnalyzeView(APIView):
     """A window, scored now."""
 
-    permission_classes = [requires(ACKNOWLEDGE)]  # noqa: RUF012
+    permission_classes = [requires(ACKNOWLEDGE)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
         operation_id="telemetry_analyze",
@@ -123,7 +123,7 @@ class AnalyzeView(APIView):
 class SummaryView(APIView):
     """The plant in a few figures."""
 
-    permission_classes = [requires(VIEW)]  # noqa: RUF012
+    permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
         operation_id="dashboard_summary",

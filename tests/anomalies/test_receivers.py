@@ -46,8 +46,9 @@ def test_readings_stored_after_a_run_began_get_another(in_acme, enqueued):
 
 
 def test_a_broker_that_is_away_does_not_disturb_the_drain(in_acme):
-    with patch.object(receivers.cache, "add", side_effect=RedisConnectionError("down")):
+    with patch.object(receivers.cache, "add", side_effect=RedisConnectionError("down")) as asked:
         announce(in_acme)
+    assert asked.called
 
 
 def test_the_rate_is_that_of_the_last_full_ten_seconds(in_acme, enqueued, monkeypatch):

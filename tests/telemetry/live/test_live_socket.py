@@ -347,6 +347,8 @@ def test_news_for_nobody_is_dropped_at_once_and_not_raised(monkeypatch: pytest.M
     valkey.cache_clear()
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:9/0")
     try:
+        with pytest.raises(redis.ConnectionError):
+            valkey().ping()
         live_publish("acme", {"type": "status", "code": "history_delayed"})
         LivePublisher().flush()
     finally:
