@@ -1,0 +1,103 @@
+"""The stage of the fault tests: a factory without a rate limit, a journal of its own, and the ingest side over it."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from accounts.api_keys import api_key_create
+from benchmarks.checker import check
+from benchmarks.ledger import Stream
+from telemetry.ingest.journal import Journal
+from tenants.context import factory_context
+from tenants.models import Factory, Plan
+from tests.faults.processes import IngestSide, wait_until
+from tests.faults.senders import MqttSender
+
+LONG = os.environ.get("FACTORYPULSE_FAULTS") == "long"
+AN_HOUR_MS = 3_600_000
+
+
+def pytest_collection_modifyitems(items):
+    # Side by side they would wait for each other's disk; on one worker they leave the other to everything else.
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("faults"))
+
+
+@dataclass
+class Plant:
+    """A factory, its key, its journal's folder, and what runs over them."""
+
+    factory: Factory
+    key: str
+    folder: Path
+    environment: dict
+
+    @property
+    def journal_dir(self):
+        return self.folder / "journal"
+
+    def stream(self, machine="M01", *, step_ms=2):
+        """Numbered readings from an hour ago on; the step leaves room for a second one beside each."""
+        return Stream(machine, "n", start_ms=int(time.time() * 1000) - AN_HOUR_MS, step_ms=step_ms)
+
+    def ingest(self, **options):
+        return IngestSide(self.environment, self.folder, **options)
+
+    def sender(self, ingest, machine="M01", **options):
+        path = self.folder / f"{machine}.ledger"
+        return MqttSender(
+            ingest.port, self.factory.slug, self.key, self.stream(machine), path, client_id=machine, **options
+        )
+
+    def drained(self, *, within_s=60.0):
+        """Wait until the journal holds nothing of the factory."""
+        journal = Journal(self.journal_dir)
+        try:
+            wait_until(lambda: self.factory.slug not in journal.factories(), within_s=within_s, what="not drained")
+        finally:
+            journal.close()
+
+    def verdict(self, sender):
+        """The checker's word on a sender that has finished."""
+        found = check(sender.ledger_path, sender.stream, factory=self.factory)
+        print(f"{sender.stream.machine}: {found}")
+        return found
+
+
+@pytest.fixture
+def unlimited(live_factories):
+    """Plans never make a sender wait."""
+    rates = dict(Plan.objects.values_list("pk", "max_readings_per_s"))
+    Plan.objects.update(max_readings_per_s=10_000_000)
+    yield
+    for pk, rate in rates.items():
+        Plan.objects.filter(pk=pk).update(max_readings_per_s=rate)
+
+
+@pytest.fixture
+def plant(unlimited, live_factory, process_environment, tmp_path):
+    """A committed factory on the run's own PostgreSQL."""
+    with factory_context(live_factory):
+        key = api_key_create(name="ledger", scopes=["ingest"])[1]
+    environment = {**process_environment, "JOURNAL_DIR": str(tmp_path / "journal")}
+    environment["FACTORYPULSE_TEST_TRIGGER"] = str(tmp_path / "trigger")
+    return Plant(live_factory, key, tmp_path, environment)
+
+
+@pytest.fixture
+def running(plant):
+    """`running(faults=…)` starts an ingest side, which ends with the test whatever happens."""
+    made = []
+
+    def make(**options):
+        made.append(plant.ingest(**options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
