@@ -64,7 +64,7 @@ class PlanAdmin(ModelAdmin):
     """What each plan allows."""
 
     list_display: ClassVar[list[str]] = [
-        "name", "max_machines", "max_metrics_per_machine", "max_readings_per_s", "retention_days",
+        "name", "max_machines", "max_metrics_per_machine", "max_series", "max_readings_per_s", "retention_days",
     ]  # fmt: skip
 
 

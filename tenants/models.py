@@ -3,13 +3,16 @@
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 # A DNS label; hyphens become underscores in the schema's name, so underscores are not allowed here.
 SLUG_PATTERN = r"^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+
+# The range of a plan's limit. The doors read no more, whatever the plan: a body is parsed in one piece.
+SMALLEST_BODY_BYTES, LARGEST_BODY_BYTES = 1024, 1024 * 1024
 
 slug_validator = RegexValidator(
     SLUG_PATTERN, _("Use 1 to 40 small letters, digits and hyphens, beginning with a letter."), code="invalid_slug"
@@ -23,7 +26,33 @@ class Plan(models.Model):  # type: ignore[django-manager-missing]  # django-tena
     name = models.CharField(_("name"), max_length=80)
     max_machines = models.PositiveIntegerField(_("machines"), default=10)
     max_metrics_per_machine = models.PositiveIntegerField(_("metrics per machine"), default=100)
-    max_readings_per_s = models.PositiveIntegerField(_("readings per second"), default=5_000)
+    max_series = models.PositiveIntegerField(
+        _("metrics of all machines"), default=10_000, help_text=_("One metric of one machine is one series.")
+    )
+    max_readings_per_s = models.PositiveIntegerField(
+        _("readings per second"),
+        default=5_000,
+        validators=[MinValueValidator(1)],
+        help_text=_("Over all doors, processes and nodes together."),
+    )
+    max_body_bytes = models.PositiveIntegerField(
+        _("bytes in one body"),
+        default=LARGEST_BODY_BYTES,
+        validators=[MinValueValidator(SMALLEST_BODY_BYTES), MaxValueValidator(LARGEST_BODY_BYTES)],
+        help_text=_("Of a request or an MQTT message, also after inflation; 1 MiB at most."),
+    )
+    accepted_past_days = models.PositiveSmallIntegerField(
+        _("days back"),
+        default=7,
+        validators=[MinValueValidator(1), MaxValueValidator(3_650)],
+        help_text=_("Older readings go to quarantine."),
+    )
+    accepted_ahead_minutes = models.PositiveSmallIntegerField(
+        _("minutes ahead"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 60)],
+        help_text=_("Readings from further in the future go to quarantine."),
+    )
     retention_days = models.PositiveIntegerField(_("days of history kept"), default=90)
 
     def __str__(self) -> str:

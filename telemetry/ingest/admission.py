@@ -12,14 +12,15 @@ from common.errors import LimitReachedError
 from common.expiring import ExpiringMap
 from telemetry.ingest.columns import ParsedPayload
 from telemetry.ingest.rate import TokenBucket
-from telemetry.ingest.refusals import Rejection
+from telemetry.ingest.rate_sharing import RateSharing
+from telemetry.ingest.refusals import Rejection, TooLargeError
 from telemetry.readings import ReadingBatch, Series
-from tenants.models import Factory, Plan
+from tenants.limits import SMALLEST_BODY_BYTES, Limits, limit_sentence, limits_of
+from tenants.models import Factory
 
-OLDEST_MS = 7 * 24 * 3600 * 1000
-NEWEST_MS = 10 * 60 * 1000
 BURST_S = 4.0
 _GARBAGE_COST = 10
+_NAME_LENGTH = 64
 
 # Letters of any script, because plants name things in their own; a slash would end a machine's address.
 _MACHINE = re.compile(r"\w(?:[\w .:\-]{0,62}[\w.:\-])?")
@@ -45,30 +46,46 @@ class Admitted:
     wait_s: float
 
 
-_rates: ExpiringMap[str, int] = ExpiringMap(size=10_000, fresh_s=5.0)
+_limits: ExpiringMap[str, Limits] = ExpiringMap(size=10_000, fresh_s=5.0)
 _buckets: ExpiringMap[str, TokenBucket] = ExpiringMap(size=10_000, fresh_s=math.inf)
-_default_rate = Plan().max_readings_per_s
+_sharing = RateSharing()
+_unknown_plan = limits_of(None)
+OLDEST_MS = _unknown_plan.past_ms
 
 
 def plan_learn(factory: Factory) -> None:
     """Take note of a factory's plan, from whoever has just looked it up; `admit` itself never asks the database."""
-    if _rates.fresh(factory.slug):
+    if _limits.fresh(factory.slug):
         return
-    rate = factory.plan.max_readings_per_s if factory.plan else _default_rate
+    limits = limits_of(factory)
     held = _buckets.fresh(factory.slug)
     if held:
-        held.value.tune(rate=rate, burst=rate * BURST_S)
-    _rates.put(factory.slug, rate)
+        held.value.tune(rate=limits.readings_per_s, burst=limits.readings_per_s * BURST_S)
+    _limits.put(factory.slug, limits)
+
+
+def plans_forget() -> None:
+    """Begin anew: no plan is known, and every bucket is full."""
+    _limits.clear()
+    _buckets.clear()
+    _sharing.forget()
+
+
+def body_check(factory_slug: str, size: int) -> None:
+    """Refuse a body (bytes, inflated) that is larger than the factory's plan allows. Raises TooLargeError."""
+    if size <= SMALLEST_BODY_BYTES:
+        return
+    limits = _limits_known(factory_slug)
+    if size > limits.body_bytes:
+        raise TooLargeError(limit_sentence("body_bytes", limits))
 
 
 def rate_check(factory_slug: str) -> None:
     """Refuse before the work of reading a body is done. Raises RateLimitedError."""
     wait_s = rate_wait_s(factory_slug)
     if wait_s > 0:
-        raise RateLimitedError(
-            f"This factory sends more than its plan allows; wait {math.ceil(wait_s)} s.",
-            retry_after_s=math.ceil(wait_s),
-        )
+        said = limit_sentence("readings_per_s", _limits_known(factory_slug))
+        raise RateLimitedError(f"{said} Wait {math.ceil(wait_s)} s.", retry_after_s=math.ceil(wait_s))
 
 
 def rate_wait_s(factory_slug: str) -> float:
@@ -88,61 +105,88 @@ def admit(parsed: ParsedPayload, *, factory_slug: str, now_ms: int) -> Admitted:
     """
     rejected = list(parsed.rejected)
     kept = []
-    unsure = not _all_within(parsed.batch, now_ms)
+    window = _Window.of(_limits_known(factory_slug), now_ms)
+    unsure = not window.holds(parsed.batch)
     for series, index in zip(parsed.batch, parsed.index, strict=True):
         fault = name_fault(series.machine, series.metric)
         if fault is not None:
             rejected += [Rejection(place, series.metric, *fault, series.machine) for place in index.tolist()]
             continue
-        whole = _within(series, index, now_ms, rejected) if unsure else series
+        whole = window.part(series, index, rejected) if unsure else series
         if len(whole):
             kept.append(whole)
     wait_s = _bucket(factory_slug).charge(len(parsed.batch) + len(parsed.rejected))
     return Admitted(ReadingBatch(kept), rejected, wait_s)
 
 
+def _limits_known(slug: str) -> Limits:
+    held = _limits.stale(slug, within_s=math.inf)
+    return held.value if held else _unknown_plan
+
+
 def _bucket(slug: str) -> TokenBucket:
     held = _buckets.fresh(slug)
-    if held is None:
-        rate = _rates.stale(slug, within_s=math.inf)
-        per_s = rate.value if rate else _default_rate
-        bucket = TokenBucket(rate=per_s, burst=per_s * BURST_S)
+    if held is not None:
+        bucket = held.value
+    else:
+        rate = _limits_known(slug).readings_per_s
+        bucket = TokenBucket(rate=rate, burst=rate * BURST_S)
         _buckets.put(slug, bucket)
-        return bucket
-    return held.value
+    _sharing.touch(slug, bucket)
+    return bucket
 
 
-def _all_within(batch: ReadingBatch, now_ms: int) -> bool:
-    if not batch.series:
-        return True
-    times = np.concatenate([series.t_ms for series in batch])
-    return bool(times.min() >= now_ms - OLDEST_MS and times.max() <= now_ms + NEWEST_MS)
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The times that a plan accepts around the time of arrival, all epoch milliseconds."""
+
+    now_ms: int
+    first_ms: int
+    last_ms: int
+
+    @classmethod
+    def of(cls, limits: Limits, now_ms: int) -> "_Window":
+        return cls(now_ms, now_ms - limits.past_ms, now_ms + limits.ahead_ms)
+
+    def holds(self, batch: ReadingBatch) -> bool:
+        if not batch.series:
+            return True
+        times = np.concatenate([series.t_ms for series in batch])
+        return bool(times.min() >= self.first_ms and times.max() <= self.last_ms)
+
+    def part(self, series: Series, index: NDArray[np.int64], rejected: list[Rejection]) -> Series:
+        """What of a series lies within; the rest is added to the rejected."""
+        good = (series.t_ms >= self.first_ms) & (series.t_ms <= self.last_ms)
+        if good.all():
+            return series
+        for place in np.flatnonzero(~good).tolist():
+            code, detail = self._fault(int(series.t_ms[place]))
+            rejected.append(Rejection(int(index[place]), series.metric, code, detail, series.machine))
+        return Series(series.machine, series.metric, series.t_ms[good], series.values[good])
+
+    def _fault(self, t_ms: int) -> tuple[str, str]:
+        if t_ms > self.last_ms:
+            return "timestamp_in_future", f"more than {(self.last_ms - self.now_ms) // 60_000} minutes ahead: {t_ms}"
+        if self.first_ms <= t_ms * 1000 <= self.last_ms:
+            return "timestamp_too_old", f"{t_ms} looks like seconds: send milliseconds"
+        return "timestamp_too_old", f"older than {(self.now_ms - self.first_ms) // 86_400_000} days: {t_ms}"
 
 
-def _within(series: Series, index: NDArray[np.int64], now_ms: int, rejected: list[Rejection]) -> Series:
-    old, early = series.t_ms < now_ms - OLDEST_MS, series.t_ms > now_ms + NEWEST_MS
-    good = ~(old | early)
-    if good.all():
-        return series
-    for place in np.flatnonzero(~good).tolist():
-        code, detail = _window_fault(int(series.t_ms[place]), bool(old[place]), now_ms)
-        rejected.append(Rejection(int(index[place]), series.metric, code, detail, series.machine))
-    return Series(series.machine, series.metric, series.t_ms[good], series.values[good])
-
-
-def _window_fault(t_ms: int, old: bool, now_ms: int) -> tuple[str, str]:
-    if not old:
-        return "timestamp_in_future", f"more than 10 minutes ahead: {t_ms}"
-    if abs(t_ms * 1000 - now_ms) <= OLDEST_MS:
-        return "timestamp_too_old", f"{t_ms} looks like seconds: send milliseconds"
-    return "timestamp_too_old", f"older than 7 days: {t_ms}"
-
-
-@lru_cache(maxsize=100_000)
 def name_fault(machine: str, metric: str) -> tuple[str, str] | None:
     """What is wrong with a machine's or a metric's name, as code and detail; None when nothing is."""
-    if not _MACHINE.fullmatch(machine):
+    # Lengths first, so that no long name is ever remembered.
+    if len(machine) > _NAME_LENGTH or not _is_machine(machine):
         return "machine_invalid", "a machine's name is 1 to 64 letters, digits, spaces and _ . : -"
-    if not _METRIC.fullmatch(metric):
+    if len(metric) > _NAME_LENGTH or not _is_metric(metric):
         return "metric_invalid", "a metric's name is 1 to 64 letters, digits, spaces and _ . : - / % °"
     return None
+
+
+@lru_cache(maxsize=20_000)
+def _is_machine(name: str) -> bool:
+    return bool(_MACHINE.fullmatch(name))
+
+
+@lru_cache(maxsize=20_000)
+def _is_metric(name: str) -> bool:
+    return bool(_METRIC.fullmatch(name))

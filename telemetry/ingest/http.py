@@ -18,7 +18,7 @@ from common import clock
 from common.errors import DomainError, InvalidInputError
 from common.problems import CONTENT_TYPE, problem
 from telemetry.ingest import api_shapes, payloads
-from telemetry.ingest.admission import Admitted, RateLimitedError, admit, plan_learn, rate_check
+from telemetry.ingest.admission import Admitted, RateLimitedError, admit, body_check, plan_learn, rate_check
 from telemetry.ingest.bodies import body_read, media_check
 from telemetry.ingest.doors import readings_append, refusals_append, whole_refused
 from telemetry.ingest.idempotency import Answer, Once
@@ -68,12 +68,13 @@ class IngestView(APIView):
         try:
             rate_check(caller.factory)
             body = _body(request)
+            body_check(caller.factory, len(body))
         except (PayloadError, RateLimitedError) as error:
             whole_refused(process_journal(), caller.factory, error, source=caller.source)
             raise
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            return _response(_answer(caller, body))
+            return _response(_answer(caller, body, clock.now_ms()))
         once = Once(caller.factory, key, body)
         return _response(once.claim() or _answer_once(caller, body, once))
 
@@ -103,7 +104,7 @@ def _body(request: Request) -> bytes:
 
 def _answer_once(caller: _Caller, body: bytes, once: Once) -> Answer:
     try:
-        answer = _answer(caller, body)
+        answer = _answer(caller, body, once.received_ms)
     except BaseException:
         once.release()
         raise
@@ -111,11 +112,12 @@ def _answer_once(caller: _Caller, body: bytes, once: Once) -> Answer:
     return answer
 
 
-def _answer(caller: _Caller, body: bytes) -> Answer:
+def _answer(caller: _Caller, body: bytes, received_ms: int) -> Answer:
     """Refusals that the same body always meets are answers too, so that an Idempotency-Key keeps them."""
-    now_ms, journal = clock.now_ms(), process_journal()
+    journal = process_journal()
     try:
-        admitted = admit(payloads.parse(body, received_ms=now_ms), factory_slug=caller.factory, now_ms=now_ms)
+        parsed = payloads.parse(body, received_ms=received_ms)
+        admitted = admit(parsed, factory_slug=caller.factory, now_ms=clock.now_ms())
     except PayloadError as error:
         whole_refused(journal, caller.factory, error, source=caller.source, body=body)
         return _refused(caller, error)

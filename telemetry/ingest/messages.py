@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from common import clock
-from telemetry.ingest.admission import admit, refused_charge
+from telemetry.ingest.admission import admit, body_check, refused_charge
 from telemetry.ingest.columns import Columns
 from telemetry.ingest.doors import readings_append, refusals_append
 from telemetry.ingest.journal import Journal, JournalFullError
@@ -43,11 +43,16 @@ def messages_gather(factory_slug: str, messages: Sequence[Message]) -> Gathered:
     return Gathered(admitted.batch, refusals, admitted.wait_s)
 
 
-def gathered_append(journal: Journal, factory_slug: str, gathered: Gathered) -> "Future[int]":
-    """Queue it; acknowledge the messages when the future has a result. Raises JournalError."""
+def gathered_append(
+    journal: Journal, factory_slug: str, gathered: Gathered, *, marks: bytes = b""
+) -> "Future[int]":
+    """Queue it; acknowledge the messages when the future has a result. Raises JournalError.
+
+    marks: of the messages, for those that are sent again; see `mqtt_resends`.
+    """
     committed = refusals_append(journal, factory_slug, gathered.refusals)
     if gathered.batch.series:
-        committed = readings_append(journal, factory_slug, gathered.batch)
+        committed = readings_append(journal, factory_slug, gathered.batch, marks=marks)
     if committed is None:
         raise JournalFullError("there is no room to note what was refused")
     return committed
@@ -58,6 +63,7 @@ def _read(factory_slug: str, messages: Iterable[Message], now_ms: int) -> tuple[
     for message in messages:
         before = len(columns.rejected)
         try:
+            body_check(factory_slug, len(message.payload))
             parse_into(columns, message.payload, received_ms=now_ms, machine=message.machine)
         except PayloadError as error:
             refused_charge(factory_slug)

@@ -1,15 +1,30 @@
 """A token bucket that may go into debt: what has arrived is never thrown away, the next has to wait. Pure."""
 
 import threading
+from typing import NamedTuple
 
 from common import clock
+
+
+class Report(NamedTuple):
+    """What one process tells the others about a bucket.
+
+    spent: tokens taken since the last report; level: tokens there are, as far as this process knows; rate: tokens a
+    second; burst: tokens at most.
+    """
+
+    spent: float
+    level: float
+    rate: float
+    burst: float
 
 
 class TokenBucket:
     """Fills with `rate` tokens a second up to `burst`; a charge may take more than there is.
 
     Debt instead of refusal, because the size of a body is known only after it was read, and a device that speaks
-    MQTT 3.1.1 can't be told “no”: it is made to wait by not being read.
+    MQTT 3.1.1 can't be told “no”: it is made to wait by not being read. Debt is also what lets several processes share
+    one rate without asking each other first: what they took too much, they find out a moment later and all wait for.
 
     >>> bucket = TokenBucket(rate=100.0, burst=100.0)
     >>> bucket.wait_s()
@@ -22,6 +37,7 @@ class TokenBucket:
         self._rate = rate
         self._burst = burst
         self._tokens = burst
+        self._spent = 0.0
         self._at_s = clock.monotonic_s()
         self._lock = threading.Lock()
 
@@ -43,7 +59,32 @@ class TokenBucket:
         with self._lock:
             self._fill()
             self._tokens -= amount
+            self._spent += amount
             return max(0.0, -self._tokens / self._rate)
+
+    def spent_s(self) -> float:
+        """For how many seconds of the rate the tokens not yet reported stand."""
+        return self._spent / self._rate
+
+    def report(self) -> Report:
+        """What to tell the other processes; it counts as told."""
+        with self._lock:
+            self._fill()
+            spent, self._spent = self._spent, 0.0
+            return Report(spent, self._tokens, self._rate, self._burst)
+
+    def settle(self, level: float) -> None:
+        """Take the level that all processes together have come to; what was taken since the report goes off it.
+
+        >>> here = TokenBucket(rate=100.0, burst=100.0)
+        >>> _ = here.charge(50); told = here.report(); _ = here.charge(10)
+        >>> here.settle(-90.0)
+        >>> round(here.wait_s())
+        1
+        """
+        with self._lock:
+            self._tokens = min(self._burst, level - self._spent)
+            self._at_s = clock.monotonic_s()
 
     def _fill(self) -> None:
         now_s = clock.monotonic_s()

@@ -31,8 +31,7 @@ def journal(tmp_path):
 
 @pytest.fixture
 async def server(journal):
-    admission._buckets.clear()
-    admission._rates.clear()
+    admission.plans_forget()
     server = Server(journal, check_key=check_key, gone_keys=lambda _keys: set())
     server.port = await server.start("127.0.0.1", 0)
     yield server

@@ -1,6 +1,7 @@
 """A journal of the test's own behind the HTTP door, and rates that start full."""
 
 import pytest
+from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
 from telemetry import equipment
@@ -15,8 +16,9 @@ settings.load_profile("unhurried")
 
 @pytest.fixture(autouse=True)
 def _fresh_memories_of_ingest():
-    admission._buckets.clear()
-    admission._rates.clear()
+    admission.plans_forget()
+    # The process of the last test may have told its debts since.
+    cache.clear()
     equipment._registries.clear()
 
 

@@ -40,8 +40,7 @@ def journal(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _fresh_rates():
-    admission._buckets.clear()
-    admission._rates.clear()
+    admission.plans_forget()
 
 
 @pytest.fixture

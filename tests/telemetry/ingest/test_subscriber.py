@@ -24,6 +24,7 @@ from telemetry.models import Machine
 from telemetry.readings import ReadingBatch
 from telemetry.store import reading_store
 from tenants.context import factory_context
+from tenants.limits import limits_of
 from tests.telemetry.ingest.mosquitto import Mosquitto, Tap, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -221,7 +222,7 @@ def test_a_factory_over_its_plan_waits_and_the_others_pass(broker, journal, subs
     slow.charge(30)
     admission._buckets.put("acme", slow)
     # The plan is not looked at again during this test: it would give the factory its real rate.
-    admission._rates.put("acme", 10)
+    admission._limits.put("acme", limits_of(None))
     broker.publish([message(1), message(2, factory="borg")])
     wait_until(lambda: numbers(journal, "borg") == [2])
     assert numbers(journal) == []

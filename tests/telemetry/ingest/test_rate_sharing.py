@@ -1,0 +1,145 @@
+"""The rate of a plan is one for a factory, however many processes and nodes take readings for it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from telemetry.ingest.rate import TokenBucket
+from telemetry.ingest.rate_sharing import EVERY_S, RateSharing
+from telemetry.live.valkey import valkey
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Process:
+    """What one process has of a factory's rate, without its thread."""
+
+    def __init__(self, slug="mill", *, rate=100.0, burst=100.0, client=valkey):
+        self.slug = slug
+        self.bucket = TokenBucket(rate=rate, burst=burst)
+        self.sharing = RateSharing(client)
+        self.sharing._begin = lambda: None
+
+    def charge(self, amount):
+        self.sharing.touch(self.slug, self.bucket)
+        return self.bucket.charge(amount)
+
+    def round(self):
+        self.sharing.touch(self.slug, self.bucket)
+        self.sharing._told_s.clear()
+        self.sharing.round()
+        return self.bucket.wait_s()
+
+
+def away():
+    raise redis.ConnectionError("away")
+
+
+@pytest.fixture(autouse=True)
+def _empty_valkey():
+    valkey().flushdb()
+
+
+def test_what_one_process_took_another_waits_for():
+    door, other = Process(), Process()
+    assert door.charge(300) > 0
+    assert other.bucket.wait_s() == 0
+    door.round()
+    assert 1.5 < other.round() <= 2.0
+
+
+def test_what_both_took_is_added_up():
+    door, other = Process(), Process()
+    for process in (door, other):
+        assert process.charge(100) == pytest.approx(0.0, abs=0.1)
+    door.round()
+    assert other.round() == pytest.approx(1.0, abs=0.2)
+    assert door.round() == pytest.approx(1.0, abs=0.2)
+
+
+def test_one_factorys_debt_is_nobody_elses():
+    door, other = Process("mill"), Process("dairy")
+    door.charge(1_000)
+    door.round()
+    assert other.round() == 0.0
+
+
+def test_while_valkey_is_away_each_process_keeps_the_rate_by_itself():
+    door = Process(client=away)
+    assert door.charge(200) > 0
+    with pytest.raises(redis.RedisError):
+        door.round()
+    assert door.bucket.wait_s() > 0
+
+
+def test_what_was_taken_while_valkey_was_away_is_not_charged_twice():
+    door, other = Process(), Process()
+    for process in (door, other):
+        process.charge(50)
+        process.round()
+        process.sharing._client = away
+        process.charge(90)
+        with pytest.raises(redis.RedisError):
+            process.round()
+        process.sharing._client = valkey
+    door.round()
+    assert other.round() < 1.0
+
+
+def test_a_flushed_valkey_forgives_no_debt():
+    door, other = Process(), Process()
+    door.charge(500)
+    door.round()
+    valkey().flushdb()
+    door.round()
+    assert other.round() > 2.0
+
+
+def test_a_quiet_factory_is_told_of_seldom():
+    door = Process(rate=10_000.0, burst=10_000.0)
+    door.charge(1)
+    door.sharing.round()
+    door.charge(1)
+    assert door.sharing._due() == []
+    door.charge(int(10_000 * EVERY_S))
+    assert [slug for slug, _ in door.sharing._due()] == ["mill"]
+
+
+def test_a_factory_that_fell_silent_is_let_go_of():
+    door = Process()
+    door.charge(1)
+    door.round()
+    door.sharing._told_s.clear()
+    door.sharing.round()
+    assert (door.sharing._touched, door.sharing._told_s) == ({}, {})
+
+
+def test_the_processes_of_a_node_together_get_the_plans_rate():
+    rate, processes = 5_000.0, 3
+    hogs = [_hog("acme", rate) for _ in range(processes)]
+    for hog in hogs:
+        assert hog.stdout.readline() == "ready\n"
+    for hog in hogs:
+        hog.stdin.write("go\n")
+        hog.stdin.flush()
+    ends = [tuple(map(float, hog.communicate(timeout=60)[0].split())) for hog in hogs]
+    taken = sum(end[0] for end in ends)
+    lasted_s = max(end[2] for end in ends) - min(end[1] for end in ends)
+    # What each may take before the first round, and between two rounds; both are small beside N times the rate.
+    allowed = rate * lasted_s + processes * rate / 10 + processes * rate * 3 * EVERY_S
+    assert rate * 1.0 < taken <= allowed < processes * rate * lasted_s
+
+
+def _hog(slug, rate):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.telemetry.ingest.rate_hog", slug, str(rate), "3"],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "factorypulse.settings.test"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
