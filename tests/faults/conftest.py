@@ -10,9 +10,12 @@ import pytest
 from accounts.api_keys import api_key_create
 from benchmarks.checker import check
 from benchmarks.ledger import Stream
+from telemetry.ingest import http
 from telemetry.ingest.journal import Journal
 from tenants.context import factory_context
 from tenants.models import Factory, Plan
+from tests.conftest import FactoryClient, host_of
+from tests.faults.disk import Disk, library_build
 from tests.faults.processes import IngestSide, wait_until
 from tests.faults.senders import MqttSender
 
@@ -101,3 +104,32 @@ def running(plant):
     yield make
     for each in made:
         each.kill()
+
+
+@pytest.fixture
+def http_door(plant, monkeypatch):
+    """`http_door(max_bytes=…)`: a client with the plant's key, in this process, and the plant's journal behind it."""
+    made = []
+
+    def make(**options):
+        made.append(Journal(plant.journal_dir, **options))
+        monkeypatch.setattr(http, "process_journal", lambda: made[-1])
+        return FactoryClient(host=host_of(plant.factory), HTTP_X_API_KEY=plant.key), made[-1]
+
+    yield make
+    for journal in made:
+        journal.close()
+
+
+@pytest.fixture(scope="session")
+def disk_library(tmp_path_factory):
+    """The compiled disk.c."""
+    return library_build(tmp_path_factory.mktemp("disk"))
+
+
+@pytest.fixture
+def disk(disk_library, plant):
+    """The disk under the plant's journal; processes started afterwards are on it."""
+    made = Disk(disk_library, plant.journal_dir)
+    plant.environment.update(made.environment)
+    return made

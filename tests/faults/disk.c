@@ -78,9 +78,8 @@ static void remember(int fd, const char *path, size_t count, off64_t offset) {
     fstat64(fd, &stat);
     char *record = malloc(24 + count);
     int64_t head[3] = {offset, stat.st_size, 0};
-    int readable = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t old = readable < 0 ? 0 : pread64(readable, record + 24, count, offset);
-    /* Not closed: closing any descriptor of a file drops this process's POSIX locks on it, SQLite's among them. */
+    /* By SQLite's own descriptor: closing another one of the file would drop this process's locks on it. */
+    ssize_t old = pread64(fd, record + 24, count, offset);
     head[2] = old > 0 ? old : 0;
     memcpy(record, head, 24);
     if (write(undo, record, 24 + head[2]) < 0) abort();
