@@ -244,7 +244,7 @@ def test_a_batch_larger_than_one_statement_arrives_whole(
     store: base.ReadingStore, mixer: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("telemetry.store.postgres._ROWS_PER_STATEMENT", 7)
-    monkeypatch.setattr("telemetry.store.line_protocol.LINES_PER_BODY", 7)
+    monkeypatch.setattr("telemetry.store.line_protocol.READINGS_PER_BODY", 7)
     t_ms = np.arange(T0, T0 + 50)
     write(store, mixer, Series(mixer.key, "vibration", t_ms, t_ms / 3.0))
 

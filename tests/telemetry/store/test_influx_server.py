@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from telemetry.store import influxql
 from telemetry.store.base import StoreUnavailableError
 from telemetry.store.influx_server import InfluxServer
 from tests.telemetry.store.influx_process import influx_running, victoria_running
@@ -32,9 +33,10 @@ def test_a_1_6_server_is_written_to_without_v2(influx_url: str) -> None:
     server = InfluxServer(url=influx_url, token="user:password", org="")
     assert server.version == (1, 6)
     assert not server.has_v2_writes
-    server.write("plant one", LINE)
-    rows = server.query("plant one", "SELECT vibration FROM readings")
-    assert rows == [[[1790000000123, 2.5]]]
+    server.execute("", influxql.create_database("plant one"))
+    assert server.write("plant one", LINE)
+    [table] = server.query("plant one", ["SELECT vibration FROM readings"])
+    assert table.values == [[1790000000123, 2.5]]
 
 
 def test_a_server_with_v2_is_written_to_by_the_client_library(victoria_url: str) -> None:

@@ -1,0 +1,155 @@
+"""A factory's database (1.x, 3.x) or bucket (2.x): made, emptied and removed as each generation of InfluxDB has it."""
+
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+import urllib3
+from django.utils.translation import gettext as _
+from influxdb_client import Bucket, DBRPCreate, DBRPsService
+from influxdb_client.rest import ApiException
+
+from common.errors import ConflictError
+from common.times import from_ms as instant_of
+from common.times import rfc3339
+from telemetry.store import influxql
+from telemetry.store.base import StoreUnavailableError
+from telemetry.store.influx_server import InfluxServer
+from telemetry.store.line_protocol import MACHINE_TAG, MEASUREMENT, tag_of
+
+_NOT_FOUND, _CONFLICT = 404, 409
+_BEGINNING, _END = "1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z"
+_HOUR_MS = 3_600_000
+
+
+class ReadingsKeptError(ConflictError):
+    """The server can't remove single readings."""
+
+    code = "readings_kept"
+
+
+class Databases(Protocol):
+    """What can be done with the databases of one server. Everything may raise StoreUnavailableError."""
+
+    def create(self, name: str, *, keep_ms: int) -> None:
+        """Make a database; an existing one stays. keep_ms: how long readings are of use, for servers that are told."""
+
+    def drop(self, name: str) -> None:
+        """Remove a database with everything in it; a missing one is none."""
+
+    def delete_machine(self, name: str, machine: str) -> None:
+        """Remove a machine's readings. Raises ReadingsKeptError where the server can't."""
+
+    def delete_before(self, name: str, before_ms: int) -> None:
+        """Remove readings older than an instant, unless the server was told at the beginning how long to keep them."""
+
+
+def databases_of(server: InfluxServer) -> Databases:
+    """The way of the server's generation."""
+    if server.version >= (3, 0):
+        return _Databases3(server)
+    return _Databases2(server) if server.version >= (2, 0) else _Databases1(server)
+
+
+class _Databases1:
+    """All in InfluxQL. Old readings are deleted; a retention policy would refuse history that is moved here."""
+
+    def __init__(self, server: InfluxServer) -> None:
+        self._server = server
+
+    def create(self, name: str, *, keep_ms: int) -> None:
+        self._server.execute("", influxql.create_database(name))
+
+    def drop(self, name: str) -> None:
+        self._server.execute("", influxql.drop_database(name))
+
+    def delete_machine(self, name: str, machine: str) -> None:
+        self._server.execute(name, influxql.delete_machine(machine))
+
+    def delete_before(self, name: str, before_ms: int) -> None:
+        self._server.execute(name, influxql.delete_before(before_ms))
+
+
+class _Databases2:
+    """Buckets, by the client library. Old readings are deleted; a retention rule would refuse history moved here."""
+
+    def __init__(self, server: InfluxServer) -> None:
+        self._server = server
+
+    def create(self, name: str, *, keep_ms: int) -> None:
+        with _Translated():
+            buckets = self._server.client.buckets_api()
+            bucket = buckets.find_bucket_by_name(name)
+            if bucket is None:
+                bucket = buckets.create_bucket(bucket_name=name, org=self._server.org)
+            self._map(name, bucket)
+
+    def _map(self, name: str, bucket: Bucket) -> None:
+        """InfluxQL finds a bucket by a mapping, which servers before 2.4 do not make by themselves."""
+        mappings = DBRPsService(self._server.client.api_client)
+        if not (mappings.get_dbr_ps(org_id=bucket.org_id, db=name).content or []):
+            wanted = DBRPCreate(
+                bucket_id=bucket.id, org_id=bucket.org_id, database=name, retention_policy="autogen", default=True
+            )
+            mappings.post_dbrp(wanted)
+
+    def drop(self, name: str) -> None:
+        with _Translated():
+            buckets = self._server.client.buckets_api()
+            bucket = buckets.find_bucket_by_name(name)
+            if bucket is not None:
+                buckets.delete_bucket(bucket)
+
+    def delete_machine(self, name: str, machine: str) -> None:
+        escaped = tag_of(machine).replace("\\", "\\\\").replace('"', '\\"')
+        self._delete(name, f'_measurement="{MEASUREMENT}" AND {MACHINE_TAG}="{escaped}"', before=_END)
+
+    def delete_before(self, name: str, before_ms: int) -> None:
+        self._delete(name, f'_measurement="{MEASUREMENT}"', before=rfc3339(instant_of(before_ms)))
+
+    def _delete(self, name: str, predicate: str, *, before: str) -> None:
+        with _Translated():
+            try:
+                self._server.client.delete_api().delete(
+                    _BEGINNING, before, predicate, bucket=name, org=self._server.org
+                )
+            except ApiException as error:
+                if error.status != _NOT_FOUND:
+                    raise
+                # A factory that never stored anything has no bucket to delete from.
+
+
+class _Databases3:
+    """Retention is told once, when a database is made; single readings can't be deleted."""
+
+    def __init__(self, server: InfluxServer) -> None:
+        self._server = server
+
+    def create(self, name: str, *, keep_ms: int) -> None:
+        body = msgspec.json.encode({"db": name, "retention_period": f"{-(-keep_ms // _HOUR_MS)}h"})
+        headers = {"Content-Type": "application/json"}
+        self._server.request("POST", "/api/v3/configure/database", body=body, headers=headers, accept=(_CONFLICT,))
+
+    def drop(self, name: str) -> None:
+        path = f"/api/v3/configure/database?db={quote(name, safe='')}"
+        self._server.request("DELETE", path, accept=(_NOT_FOUND,))
+
+    def delete_machine(self, name: str, machine: str) -> None:
+        if self._server.query(name, [influxql.select_any(machine)])[0].values:
+            raise ReadingsKeptError(
+                _("This InfluxDB can't delete the readings of one machine; they go when the plan keeps them no longer.")
+            )
+
+    def delete_before(self, name: str, before_ms: int) -> None:
+        """Nothing: the server hides and removes what is older than the database's retention period."""
+
+
+class _Translated:
+    """The client library's errors as the store's."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ApiException | urllib3.exceptions.HTTPError):
+            raise StoreUnavailableError(f"InfluxDB: {error}") from error

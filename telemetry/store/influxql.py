@@ -1,0 +1,144 @@
+"""InfluxQL as 1.6 to 3 answer it: what is asked, and the tables that come back. Pure.
+
+3.x takes one statement a request, so each is a string of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from telemetry.readings import Float64Array, Series
+from telemetry.store.base import Buckets
+from telemetry.store.line_protocol import MACHINE_TAG, MEASUREMENT, field_of, tag_of
+
+# One statement reads the window once for all of them; more would make an address too long for proxies.
+METRICS_PER_STATEMENT = 10
+
+
+class Table(msgspec.Struct):
+    """One statement's answer; the column `time` is epoch milliseconds."""
+
+    columns: list[str] = []
+    values: list[list[float | str | None]] = []
+
+    def column(self, name: str) -> Float64Array:
+        """A column by name, NaN where the server has null; all NaN when it left the column out."""
+        if name not in self.columns:
+            return np.full(len(self.values), np.nan)
+        index = self.columns.index(name)
+        return np.array([row[index] for row in self.values], np.float64)
+
+
+class Result(msgspec.Struct):
+    """What one statement came to."""
+
+    series: list[Table] = []
+    error: str = ""
+
+
+class Answer(msgspec.Struct):
+    """What the server answers to a request."""
+
+    results: list[Result] = []
+    error: str = ""
+
+
+# --- raw readings ---
+
+
+def select_raw(machine: str, metric: str, *, from_ms: int, to_ms: int, limit: int | None) -> str:
+    """A metric's readings; with a limit the newest come first, so that it cuts off the oldest."""
+    tail = "" if limit is None else f" ORDER BY time DESC LIMIT {limit}"
+    return f"SELECT {_name(field_of(metric))} AS v {_source(machine, from_ms, to_ms)}{tail}"
+
+
+def raw_of(table: Table, machine: str, metric: str) -> Series:
+    """The readings of such an answer, oldest first."""
+    t_ms, values = table.column("time").astype(np.int64), table.column("v")
+    keep = ~np.isnan(values)
+    order = np.argsort(t_ms[keep], kind="stable")
+    return Series(machine, metric, t_ms[keep][order], values[keep][order])
+
+
+# --- buckets ---
+
+
+def select_buckets(machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int) -> Iterator[str]:
+    """Statements for up to METRICS_PER_STATEMENT metrics each; buckets without any reading are left out."""
+    source = _source(machine, from_ms, to_ms)
+    for together in metrics_together(metrics):
+        columns = ", ".join(_four_columns(_name(field_of(metric)), at) for at, metric in enumerate(together))
+        yield f"SELECT {columns} {source} GROUP BY time({bucket_ms}ms) fill(none)"
+
+
+def metrics_together(metrics: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The metrics of each statement."""
+    for start in range(0, len(metrics), METRICS_PER_STATEMENT):
+        yield metrics[start : start + METRICS_PER_STATEMENT]
+
+
+def buckets_of(table: Table, metrics: Sequence[str]) -> Iterator[Buckets]:
+    """The buckets of one such answer, in the order of its metrics."""
+    t_ms = table.column("time").astype(np.int64)
+    for at, metric in enumerate(metrics):
+        count = np.nan_to_num(table.column(f"n{at}"))
+        held = count > 0
+        yield Buckets(
+            metric=metric,
+            t_ms=t_ms[held],
+            minimum=table.column(f"l{at}")[held],
+            maximum=table.column(f"h{at}")[held],
+            mean=table.column(f"m{at}")[held],
+            count=count[held].astype(np.int64),
+        )
+
+
+def _four_columns(field: str, at: int) -> str:
+    return f"min({field}) AS l{at}, max({field}) AS h{at}, mean({field}) AS m{at}, count({field}) AS n{at}"
+
+
+def select_any(machine: str) -> str:
+    """At most one row, if the machine has readings at all."""
+    return f"SELECT * FROM {_name(MEASUREMENT)} WHERE {_of(machine)} LIMIT 1"  # noqa: S608  # all are quoted
+
+
+# --- changes, on servers before 2.0 ---
+
+
+def delete_machine(machine: str) -> str:
+    """Removes a machine's readings."""
+    return f"DELETE FROM {_name(MEASUREMENT)} WHERE {_of(machine)}"  # noqa: S608  # all are quoted
+
+
+def delete_before(before_ms: int) -> str:
+    """Removes readings older than an instant."""
+    return f"DELETE FROM {_name(MEASUREMENT)} WHERE time < {before_ms}ms"  # noqa: S608  # quoted, and a number
+
+
+def create_database(name: str) -> str:
+    """Makes a factory's database; an existing one stays."""
+    return f"CREATE DATABASE {_name(name)}"
+
+
+def drop_database(name: str) -> str:
+    """Removes a factory's database."""
+    return f"DROP DATABASE {_name(name)}"
+
+
+def _source(machine: str, from_ms: int, to_ms: int) -> str:
+    return f"FROM {_name(MEASUREMENT)} WHERE {_of(machine)} AND time >= {from_ms}ms AND time < {to_ms}ms"
+
+
+def _of(machine: str) -> str:
+    return f"{MACHINE_TAG} = {_text(tag_of(machine))}"
+
+
+def _name(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _text(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
