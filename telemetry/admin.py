@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
 from common.times import zone_names
+from telemetry.machines import machine_delete
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
 
 
@@ -157,8 +158,27 @@ class MachineAdmin(FactoryModelAdmin):
     def metric_count(self, machine: Any) -> int:
         return int(machine.metric_total)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Machine | None = None) -> bool:
-        return False  # the API's DELETE removes the readings too, which a plain delete would leave behind
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with it, in words: a list of every alert would say less, and ask for the rights of its page."""
+        machines = list(objs)
+        lines = [
+            _("%(machine)s, with its metrics, all its readings, alerts and what was learnt") % {"machine": machine}
+            for machine in machines
+        ]
+        return lines, {_("machines"): len(machines)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Machine) -> None:
+        """Remove its readings too, which a plain delete would leave behind."""
+        machine_delete(actor=request.user, machine=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Machine]) -> None:
+        """As one, for each."""
+        for machine in queryset:
+            machine_delete(actor=request.user, machine=machine)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Django's history alone: the audit trail is written with the deletion itself."""
+        return super(FactoryModelAdmin, self).log_deletions(request, queryset)
 
 
 @admin.action(description=_("Confirm: unit and kind are right"))

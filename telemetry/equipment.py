@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Max
 from django.utils.translation import gettext as _
 
 from common import clock
@@ -16,8 +18,10 @@ from telemetry.ingest.quarantine import quarantine_write
 from telemetry.ingest.refusals import Refusal
 from telemetry.models import Machine, Metric
 from telemetry.readings import ReadingBatch, Series
+from telemetry.store.series_ids import series_ids_forget
 from tenants.context import factory_current
-from tenants.models import Factory, Plan
+from tenants.limits import Limit, Limits, limit_sentence, limits_of
+from tenants.models import Factory
 
 __all__ = [
     "MachineNotFoundError",
@@ -34,6 +38,8 @@ _log = structlog.get_logger(__name__)
 MachineState = Literal["live", "silent", "new"]
 # Somebody else (another node, an admin) may have registered the unknown since; asked at most this often.
 _RELOAD_AFTER_S = 2.0
+# A machine that was deleted by another process must not take readings for longer than this.
+_CHECK_AFTER_S = 0.5
 
 
 class MachineNotFoundError(NotFoundError):
@@ -78,20 +84,15 @@ def machines_register(batch: ReadingBatch) -> tuple[dict[str, Machine], ReadingB
 
 
 def registration_of(batch: ReadingBatch) -> Registered:
-    """As `machines_register`, but leaves the refused to the caller. When everything is known, asks no database."""
+    """As `machines_register`, but leaves the refused to the caller. While nothing changes, one small query at times."""
     factory = factory_current()
     if factory is None:
         raise RuntimeError("machines belong to a factory: call this inside factory_context")
+    limits = limits_of(factory)
     registry = _registry(factory)
-    unknown = _unknown(registry, batch)
-    if unknown and clock.monotonic_s() - registry.read_s > _RELOAD_AFTER_S:
-        registry = _registry_read(factory)
-        unknown = _unknown(registry, batch)
-    if unknown:
-        plan = factory.plan or Plan()
-        _machines_make(registry, plan, dict.fromkeys(machine for machine, _metric in unknown))
-        _metrics_make(registry, plan, unknown)
-    return _sorted_out(registry, batch)
+    if _unknown(registry, batch):
+        registry = _registry_extend(factory, registry, limits, batch)
+    return _sorted_out(registry, batch, limits)
 
 
 def registry_forget(factory: Factory) -> None:
@@ -99,9 +100,14 @@ def registry_forget(factory: Factory) -> None:
     _registries.forget(factory.pk)
 
 
+_Version = tuple[int, int | None]
+
+
 @dataclass(slots=True)
 class _Registry:
     read_s: float
+    checked_s: float
+    version: _Version
     machines: dict[str, Machine] = field(default_factory=dict)
     metric_ids: dict[tuple[str, str], int] = field(default_factory=dict)
     metric_counts: dict[str, int] = field(default_factory=dict)
@@ -113,11 +119,26 @@ _registries: ExpiringMap[int, _Registry] = ExpiringMap(size=500, fresh_s=float("
 
 def _registry(factory: Factory) -> _Registry:
     held = _registries.fresh(factory.pk)
-    return held.value if held else _registry_read(factory)
+    if held is None:
+        return _registry_read(factory)
+    registry, now_s = held.value, clock.monotonic_s()
+    if now_s - registry.checked_s > _CHECK_AFTER_S:
+        registry.checked_s = now_s
+        if _version() != registry.version:
+            return _registry_read(factory)
+    return registry
+
+
+def _version() -> _Version:
+    """Differs after any metric was made or deleted: the newest id grows with one, the count falls with the other."""
+    found = Metric.objects.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
+    return found["count"], found["newest"]
 
 
 def _registry_read(factory: Factory) -> _Registry:
-    registry = _Registry(read_s=clock.monotonic_s())
+    series_ids_forget(factory.schema_name)
+    now_s = clock.monotonic_s()
+    registry = _Registry(read_s=now_s, checked_s=now_s, version=_version())
     registry.machines = {machine.key: machine for machine in Machine.objects.order_by()}
     for metric_id, key, name in Metric.objects.order_by().values_list("id", "machine__key", "name"):
         # A machine that was made between the two queries is simply not known yet.
@@ -138,9 +159,31 @@ def _unknown(registry: _Registry, batch: ReadingBatch) -> dict[tuple[str, str], 
     return dict.fromkeys((s.machine, s.metric) for s in batch if (s.machine, s.metric) not in registry.metric_ids)
 
 
-def _machines_make(registry: _Registry, plan: Plan, keys: Iterable[str]) -> None:
+def _registry_extend(factory: Factory, registry: _Registry, limits: Limits, batch: ReadingBatch) -> _Registry:
+    if clock.monotonic_s() - registry.read_s > _RELOAD_AFTER_S:
+        registry = _registry_read(factory)
+    try:
+        _make(registry, limits, _unknown(registry, batch))
+    except IntegrityError:
+        # A machine was deleted since the registry was read: its readings make it anew.
+        registry = _registry_read(factory)
+        _make(registry, limits, _unknown(registry, batch))
+    except BaseException:
+        registry_forget(factory)  # it knows what was not committed
+        raise
+    return registry
+
+
+def _make(registry: _Registry, limits: Limits, unknown: dict[tuple[str, str], None]) -> None:
+    if unknown:
+        with transaction.atomic():
+            _machines_make(registry, limits, dict.fromkeys(machine for machine, _metric in unknown))
+            _metrics_make(registry, limits, unknown)
+
+
+def _machines_make(registry: _Registry, limits: Limits, keys: Iterable[str]) -> None:
     new = [key for key in keys if key not in registry.machines]
-    new = new[: max(0, plan.max_machines - len(registry.machines))]
+    new = new[: max(0, limits.machines - len(registry.machines))]
     if not new:
         return
     Machine.objects.bulk_create([Machine(key=key) for key in new], ignore_conflicts=True)
@@ -148,11 +191,11 @@ def _machines_make(registry: _Registry, plan: Plan, keys: Iterable[str]) -> None
     _log.info("machines_registered", machines=new)
 
 
-def _metrics_make(registry: _Registry, plan: Plan, wanted: Iterable[tuple[str, str]]) -> None:
-    new, counts = [], dict(registry.metric_counts)
+def _metrics_make(registry: _Registry, limits: Limits, wanted: Iterable[tuple[str, str]]) -> None:
+    new, counts, room = [], dict(registry.metric_counts), limits.series - len(registry.metric_ids)
     for key, name in wanted:
         machine = registry.machines.get(key)
-        if machine is None or counts.get(key, 0) >= plan.max_metrics_per_machine:
+        if machine is None or counts.get(key, 0) >= limits.metrics_per_machine or len(new) >= room:
             continue
         counts[key] = counts.get(key, 0) + 1
         unit, kind, confidence = infer_metric(name)
@@ -166,7 +209,7 @@ def _metrics_make(registry: _Registry, plan: Plan, wanted: Iterable[tuple[str, s
     _log.info("metrics_registered", metrics=len(new))
 
 
-def _sorted_out(registry: _Registry, batch: ReadingBatch) -> Registered:
+def _sorted_out(registry: _Registry, batch: ReadingBatch, limits: Limits) -> Registered:
     kept: list[Series] = []
     refused: list[Refusal] = []
     ids: dict[tuple[str, str], int] = {}
@@ -174,7 +217,7 @@ def _sorted_out(registry: _Registry, batch: ReadingBatch) -> Registered:
         key = (series.machine, series.metric)
         metric_id = registry.metric_ids.get(key)
         if metric_id is None:
-            refused.append(_refusal(series, known_machine=series.machine in registry.machines))
+            refused.append(_refusal(registry, series, limits))
         else:
             ids[key] = metric_id
             kept.append(series)
@@ -182,10 +225,16 @@ def _sorted_out(registry: _Registry, batch: ReadingBatch) -> Registered:
     return Registered(machines, ids, ReadingBatch(kept), refused)
 
 
-def _refusal(series: Series, *, known_machine: bool) -> Refusal:
-    if known_machine:
-        # By machine and not by name: ten thousand names are one row that counts.
-        detail = f"the plan has no room for more metrics of this machine, such as “{series.metric}”"
-        return Refusal("registration", series.machine, "", "metric_limit", detail, len(series))
-    detail = f"the plan has no room for more machines, such as “{series.machine}”"
-    return Refusal("registration", "", "", "machine_limit", detail, len(series))
+def _refusal(registry: _Registry, series: Series, limits: Limits) -> Refusal:
+    """By machine and not by name, by neither when machines are too many: ten thousand names are one row that counts."""
+    code: str
+    limit: Limit
+    machine, told = "", series.machine
+    if series.machine not in registry.machines:
+        code, limit = "machine_limit", "machines"
+    elif registry.metric_counts.get(series.machine, 0) >= limits.metrics_per_machine:
+        code, limit, machine, told = "metric_limit", "metrics_per_machine", series.machine, series.metric
+    else:
+        code, limit, told = "series_limit", "series", f"{series.machine}: {series.metric}"
+    detail = f"{limit_sentence(limit, limits)} “{told}” has none."
+    return Refusal("registration", machine, "", code, detail[:300], len(series))

@@ -13,6 +13,7 @@ from telemetry.ingest.admission import name_fault
 from telemetry.models import Line, Machine, Metric
 from telemetry.store import reading_store
 from tenants.context import factory_current
+from tenants.limits import limit_sentence, limits_of
 
 ThingT = TypeVar("ThingT", Machine, Metric)
 
@@ -105,8 +106,6 @@ def _changed(actor: Any, thing: ThingT, action: str, target: str, changes: dict[
 
 
 def _limit_check() -> None:
-    factory = factory_current()
-    limit = factory.plan.max_machines if factory is not None and factory.plan is not None else None
-    if limit is not None and Machine.objects.count() >= limit:
-        detail = _("The plan has room for %(limit)s machines, and they are all taken.") % {"limit": limit}
-        raise MachinesLimitError(detail)
+    limits = limits_of(factory_current())
+    if Machine.objects.count() >= limits.machines:
+        raise MachinesLimitError(limit_sentence("machines", limits))

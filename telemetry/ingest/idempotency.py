@@ -126,6 +126,6 @@ class Once:
 
     def _end(self, script: str, *arguments: str | bytes) -> None:
         try:
-            valkey().eval(script, 1, self._name, self._token, *arguments)  # type: ignore[arg-type]  # bytes are sent as they are
+            valkey().eval(script, 1, self._name, self._token, *arguments)
         except redis.RedisError as error:
             _log.warning("idempotency_cache_away", error=str(error))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from django.contrib import admin as django_admin
 from django.db import models
@@ -15,8 +16,11 @@ from accounts.api_keys import api_key_create
 from accounts.models import ApiKey, AuditEntry, Invitation, Role, User
 from anomalies.models import Alert, DetectorModel, Rule
 from common import clock
+from common.times import to_ms
 from reports.models import Report, Schedule
+from telemetry.equipment import machines_register
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
+from telemetry.readings import ReadingBatch, Series
 from tenants.context import factory_context
 from tenants.models import Factory
 from tests.conftest import FactoryClient, host_of, person_make
@@ -285,3 +289,17 @@ def test_the_public_host_has_no_door_to_a_factorys_admin(owner: User, client_for
     browser.cookies = client_for(owner).cookies
     assert browser.get("/admin/")["Location"].startswith("/admin/login/")
     assert browser.get(path_of(Machine)).status_code in {302, 404}
+
+
+def test_a_machine_is_deleted_in_the_admin_with_its_readings_and_may_come_back(
+    plant: dict[type[models.Model], Any], admin: User, client_for: ClientFor
+) -> None:
+    browser, machine = client_for(admin), plant[Machine]
+    path = path_of(Machine, f"{machine.pk}/delete/")
+    assert "all its readings" in browser.get(path).content.decode()
+    assert browser.post(path, {"post": "yes"}).status_code == 302
+    assert not Machine.objects.filter(key="M01").exists()
+    assert AuditEntry.objects.filter(action="machine.deleted", target="M01").count() == 1
+    moment = np.array([to_ms(clock.now())])
+    found, _kept = machines_register(ReadingBatch([Series("M01", "vibration", moment, np.array([2.1]))]))
+    assert found["M01"].pk != machine.pk

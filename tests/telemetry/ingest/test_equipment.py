@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from common import clock
+from telemetry import equipment
 from telemetry.equipment import (
     MachineNotFoundError,
     infer_metric,
     machine_for,
     machine_state,
     machines_register,
+    registration_of,
 )
 from telemetry.models import Machine, Metric, QuarantinedReading
 from telemetry.readings import ReadingBatch, Series
@@ -77,6 +79,31 @@ def test_the_plans_last_place_goes_to_who_came_first(in_acme):
     assert QuarantinedReading.objects.get().count == 2
 
 
+def test_a_bomb_of_names_is_capped_for_the_whole_factory_and_counted(in_acme):
+    in_acme.plan.max_series = 150
+    for start in range(0, 10_000, 2_500):
+        names = [(f"M{n % 5}", f"metric {n}") for n in range(start, start + 2_500)]
+        machines_register(batch(*names))
+    assert (Metric.objects.count(), Machine.objects.count()) == (150, 5)
+    [row] = QuarantinedReading.objects.all()
+    assert (row.code, row.machine, row.count) == ("series_limit", "", 10_000 - 150)
+    assert "150 metrics of all machines together" in row.detail
+    # What is known goes on, and nothing remembers the names that were refused.
+    _machines, kept = machines_register(batch(("M0", "metric 0"), ("M1", "metric 9996")))
+    assert [series.metric for series in kept] == ["metric 0"]
+    registry = equipment._registries.fresh(in_acme.pk).value
+    assert (len(registry.metric_ids), len(registry.machines)) == (150, 5)
+
+
+def test_a_full_machine_leaves_room_for_the_others(in_acme):
+    in_acme.plan.max_metrics_per_machine = 2
+    machines_register(batch(*[("M01", f"m{n}") for n in range(5)], ("M02", "a")))
+    assert sorted(Metric.objects.values_list("machine__key", "name")) == [("M01", "m0"), ("M01", "m1"), ("M02", "a")]
+    assert [(row.code, row.machine, row.count) for row in QuarantinedReading.objects.all()] == [
+        ("metric_limit", "M01", 3)
+    ]
+
+
 def test_factories_share_no_machines(in_acme, borg):
     machines_register(batch(("M01", "a")))
     with factory_context(borg):
@@ -99,3 +126,33 @@ def test_a_missing_machine_is_told_by_code(in_acme):
     with pytest.raises(MachineNotFoundError) as missing:
         machine_for("M99")
     assert (missing.value.code, missing.value.status) == ("machine_not_found", 404)
+
+
+def test_a_deleted_machine_comes_back_with_its_next_metric(live_factories):
+    factory = live_factories()
+    with factory_context(factory):
+        registration_of(batch(("M01", "a"), ("M02", "a")))
+        # As another process does it: this one's registry knows nothing of it.
+        gone = Machine.objects.get(key="M01")
+        gone.metrics.all().delete()
+        gone.delete()
+        found = registration_of(batch(("M01", "b"), ("M02", "a")))
+        assert found.machines["M01"].pk == Machine.objects.get(key="M01").pk != gone.pk
+        assert sorted(Metric.objects.values_list("machine__key", "name")) == [("M01", "b"), ("M02", "a")]
+
+
+def test_a_metric_that_another_process_deleted_is_made_anew(in_acme, monkeypatch):
+    monkeypatch.setattr(equipment, "_CHECK_AFTER_S", 0.0)
+    first = registration_of(batch(("M01", "a"), ("M01", "b")))
+    Metric.objects.filter(name="a").delete()
+    Metric.objects.create(machine=Machine.objects.get(), name="c")
+    again = registration_of(batch(("M01", "a"), ("M01", "b")))
+    assert again.metric_ids["M01", "b"] == first.metric_ids["M01", "b"]
+    assert again.metric_ids["M01", "a"] == Metric.objects.get(name="a").pk > first.metric_ids["M01", "a"]
+
+
+def test_a_known_batch_asks_the_database_nothing(in_acme, django_assert_num_queries):
+    registration_of(batch(("M01", "a")))
+    registration_of(batch(("M01", "a")))
+    with django_assert_num_queries(0):
+        registration_of(batch(("M01", "a")))
