@@ -1,180 +1,136 @@
-"""How fast readings become durable: MQTT QoS 1 at the door, PUBACK after the journal's commit and sync.
+"""The journey of a reading, measured whole: from the device's socket to the store and ten browsers.
 
-The door runs in its own process with the journal on this disk; keys are not checked and nothing is drained, so that the
-figures are the door's own. The load generator shares the machine. Times are from just before a message is written to
-its PUBACK. Run: `make bench NAME=ingest`.
+`make bench NAME=ingest` runs FactoryPulse on both stores and a tuned Node-RED, Mosquitto and InfluxDB, in turn, each
+under the same sender, viewers, meter and checker; rates rise until a reading is lost or publish-to-browser p99 passes
+250 ms. A single load, for tuning: `python -m benchmarks.ingest --store postgres --rate 50000 --seconds 10`.
 """
 
-import asyncio
+import argparse
 import json
-import logging
-import multiprocessing
+import math
 import os
-import resource
+import signal
+import subprocess
+import sys
 import tempfile
-import time
-from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from benchmarks.journey.contender import Contender
+from benchmarks.journey.load import SHAPES, Load
+from benchmarks.journey.report import HEADINGS, line, roles
+from benchmarks.journey.trial import Browsers, Outcome, browsers, load_run
+from factorypulse.dev.processes import die_with_parent
 
-RESULT = Path(os.environ.get("STATE_DIR", ".factorypulse")) / "bench" / "ingest.json"
-SECONDS = 5.0
-DEVICES = 20
-BLOCK = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; None for a rate means as fast as it goes."""
-
-    load: str
-    messages_per_s: float
-    readings_per_s: float
-    ack_p50_ms: float
-    ack_p99_ms: float
-    door_cpu_us_per_message: float
+STATE_DIR = Path(os.environ.get("STATE_DIR") or ".factorypulse").resolve()
+RESULT = STATE_DIR / "bench" / "ingest.json"
+CONTENDERS = ("postgres", "influxdb", "peer")
+RATES = (5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000)
+# P4: single readings, messages a second.
+ACK_RATES = (1_000, 20_000)
+_TOO_LATE_MS = 250.0
+_WARM_UP_S = 6.0
+_LIMITED = ("vibration", "temperature")
 
 
-def main() -> None:
-    """Run every load, print the table, write the figures."""
+def main() -> int:
+    """Run what was asked for; 0 when nothing was lost at the first of each contender's rates."""
+    asked = _asked()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if asked.store:
+        return _single(asked)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    rows = [
-        measure("1,000 messages/s", per_s=1_000, readings=1),
-        measure("20,000 messages/s", per_s=20_000, readings=1),
-        measure("as fast as it goes, single readings", per_s=None, readings=1),
-        measure(f"as fast as it goes, blocks of {BLOCK}", per_s=None, readings=BLOCK),
-    ]
-    print("Durable when the acknowledgement left: yes, SQLite WAL with synchronous=FULL, group commit")
-    print(f"{'load':<40}{'messages/s':>12}{'readings/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'door us/message':>17}")
-    for row in rows:
-        print(
-            f"{row.load:<40}{row.messages_per_s:>12,.0f}{row.readings_per_s:>12,.0f}"
-            f"{row.ack_p50_ms:>9.2f}{row.ack_p99_ms:>9.2f}{row.door_cpu_us_per_message:>17.1f}"
-        )
-    RESULT.write_text(json.dumps([asdict(row) for row in rows], indent=2), encoding="utf-8")
+    codes = [_in_a_process(name, asked) for name in CONTENDERS]
+    RESULT.write_text(json.dumps({name: _read(_part(name)) for name in CONTENDERS}, indent=2), encoding="utf-8")
+    return max(codes)
 
 
-def measure(load: str, *, per_s: int | None, readings: int) -> Row:
-    """One load against a fresh door on a fresh journal."""
-    ours, theirs = multiprocessing.Pipe()
-    with tempfile.TemporaryDirectory(dir=RESULT.parent) as directory:
-        door = multiprocessing.get_context("spawn").Process(target=_door, args=(directory, theirs))
-        door.start()
-        latencies_s, elapsed_s = asyncio.run(_load(ours.recv(), per_s, readings))
-        ours.send("stop")
-        cpu_s = ours.recv()
-        door.join()
-    messages = len(latencies_s)
-    return Row(
-        load=load,
-        messages_per_s=messages / elapsed_s,
-        readings_per_s=messages * readings / elapsed_s,
-        ack_p50_ms=float(np.percentile(latencies_s, 50)) * 1e3,
-        ack_p99_ms=float(np.percentile(latencies_s, 99)) * 1e3,
-        door_cpu_us_per_message=cpu_s / messages * 1e6,
-    )
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
+    parser.add_argument("--store", choices=CONTENDERS, help="one contender alone")
+    parser.add_argument("--rate", type=float, nargs="+", help="readings a second; all steps unless given")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each load")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="metrics10")
+    parser.add_argument("--machines", type=int, default=100)
+    parser.add_argument("--connections", type=int, default=10, help="each carries the machines of one gateway")
+    parser.add_argument("--keep-going", action="store_true", help="go on to higher rates after a failure")
+    parser.add_argument("--out", type=Path, help="where the figures go")
+    parser.add_argument("--quick", action="store_true", help="shorter loads at fewer rates")
+    return parser.parse_args()
 
 
-# --- the door's process ---
+# --- one contender ---
 
 
-def _door(directory: str, parent: Connection) -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factorypulse.settings.test")
-    import django
-
-    django.setup()
-    asyncio.run(_door_main(directory, parent))
-
-
-async def _door_main(directory: str, parent: Connection) -> None:
-    from accounts.api_keys import VerifiedKey
-    from telemetry.ingest import admission
-    from telemetry.ingest.journal import Journal
-    from telemetry.ingest.mqtt import MqttDoor
-    from telemetry.ingest.rate import TokenBucket
-
-    logging.disable(logging.INFO)
-    admission._buckets.put("bench", TokenBucket(rate=1e9, burst=1e9))
-    key = VerifiedKey("bench", "bench", "bench", frozenset({"ingest"}))
-    journal = Journal(Path(directory))
-    door = MqttDoor(journal, check_key=lambda _user, _password: key, gone_keys=lambda _keys: set())
-    parent.send(await door.start("127.0.0.1", 0))
-    before = _cpu_s()
-    await asyncio.to_thread(parent.recv)
-    parent.send(_cpu_s() - before)
-    await door.stop()
-    journal.close()
+def _single(asked: argparse.Namespace) -> int:
+    die_with_parent(signal.SIGTERM)
+    with _running(asked.store) as contender, tempfile.TemporaryDirectory(dir=RESULT.parent) as folder:
+        shape = SHAPES[asked.shape]
+        first = Load(shape, 1_000.0, 4.0, asked.machines, asked.connections)
+        print(f"\n{contender.name}; durable at the acknowledgement: {contender.durable}\n{HEADINGS}", flush=True)
+        load_run(first, contender, None, Path(folder))
+        contender.limits_set(first.machine_names(), _LIMITED)
+        with browsers(contender.viewers(first.machine_names())) as watching:
+            outcomes = list(_steps(asked, contender, watching, Path(folder)))
+    if asked.out:
+        content = {"name": contender.name, "durable": contender.durable, "loads": [o.as_json() for o in outcomes]}
+        asked.out.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return 0 if outcomes[0].lossless else 1
 
 
-def _cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def _steps(asked: argparse.Namespace, contender: Contender, watching: Browsers, folder: Path) -> Iterator[Outcome]:
+    for rate in asked.rate or RATES:
+        load = Load(SHAPES[asked.shape], float(rate), asked.seconds, asked.machines, asked.connections)
+        outcome = load_run(load, contender, watching, folder)
+        print(line(outcome), *roles(outcome), sep="\n", flush=True)
+        yield outcome
+        if not asked.keep_going and not _held(outcome):
+            break
 
 
-# --- the devices ---
+def _held(outcome: Outcome) -> bool:
+    return outcome.lossless and not math.isnan(outcome.drain_s) and outcome.seen.p99_ms <= _TOO_LATE_MS
 
 
-async def _load(port: int, per_s: int | None, readings: int) -> tuple[list[float], float]:
-    began = time.perf_counter()
-    devices = [_device(port, number, per_s and per_s / DEVICES, readings) for number in range(DEVICES)]
-    latencies = [latency for found in await asyncio.gather(*devices) for latency in found]
-    return latencies, time.perf_counter() - began
+@contextmanager
+def _running(name: str) -> Iterator[Contender]:
+    """A contender that is gone afterwards, whatever happens."""
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=RESULT.parent, prefix=f"{name}-"))
+    # As root, PostgreSQL runs under an account of its own and passes through.
+    folder.chmod(0o711)
+    contender = _contender(name, folder)
+    try:
+        contender.start()
+        yield contender
+    finally:
+        contender.stop()
 
 
-async def _device(port: int, number: int, per_s: float | None, readings: int) -> list[float]:
-    from telemetry.ingest.mqtt_wire import text_encode, varint_encode
+def _contender(name: str, folder: Path) -> Contender:
+    from benchmarks.journey.product import FactoryPulse
 
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    credentials = text_encode(f"bench-{number}") + text_encode("bench") + text_encode("key")
-    connect = text_encode("MQTT") + b"\x04\xc2\x00\x3c" + credentials
-    writer.write(b"\x10" + varint_encode(len(connect)) + connect)
-    await reader.readexactly(4)
-    topic = text_encode(f"factories/bench/devices/M{number:02}/telemetry")
-    sent: dict[int, float] = {}
-    latencies: list[float] = []
-    listening = asyncio.create_task(_listen(reader, sent, latencies))
-    await _publish(writer, topic, sent, per_s, readings)
-    while sent:  # noqa: ASYNC110  # an event a message would cost the generator more than it measures
-        await asyncio.sleep(0.002)
-    listening.cancel()
-    writer.close()
-    return latencies
+    return FactoryPulse(folder, store=name)
 
 
-async def _listen(reader: asyncio.StreamReader, sent: dict[int, float], latencies: list[float]) -> None:
-    while True:
-        data = await reader.readexactly(4)
-        latencies.append(time.perf_counter() - sent.pop(int.from_bytes(data[2:])))
+# --- all of them ---
 
 
-async def _publish(
-    writer: asyncio.StreamWriter, topic: bytes, sent: dict[int, float], per_s: float | None, readings: int
-) -> None:
-    from telemetry.ingest.mqtt_wire import varint_encode
-
-    began = time.perf_counter()
-    count = 0
-    while (now := time.perf_counter()) - began < SECONDS:
-        due = int((now - began) * per_s) if per_s else count + 200 - len(sent)
-        for _ in range(due - count):
-            count += 1
-            packet_id = count % 65_535 + 1
-            body = topic + packet_id.to_bytes(2) + _payload(readings)
-            sent[packet_id] = time.perf_counter()
-            writer.write(b"\x32" + varint_encode(len(body)) + body)
-        await writer.drain()
-        await asyncio.sleep(0.001 if per_s else 0.0005)
+def _in_a_process(name: str, asked: argparse.Namespace) -> int:
+    """Each in a process of its own, because Django is set up once in a process."""
+    words = ["--store", name, "--out", str(_part(name)), "--seconds", str(asked.seconds)]
+    return subprocess.run([sys.executable, "-m", "benchmarks.ingest", *words], check=False).returncode
 
 
-def _payload(readings: int) -> bytes:
-    now_ms = time.time_ns() // 1_000_000
-    if readings == 1:
-        return b'{"timestamp":%d,"metrics":{"vibration":2.125}}' % now_ms
-    times = b",".join(b"%d" % (now_ms - 10 * at) for at in range(readings))
-    return b'{"timestamps":[%b],"metrics":{"vibration":[%b]}}' % (times, b",".join([b"2.125"] * readings))
+def _part(name: str) -> Path:
+    return RESULT.with_name(f"ingest-{name}.json")
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""One load against a running contender, and what came of it."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from benchmarks.journey.checking import Checked, stored_check
+from benchmarks.journey.contender import BEYOND, WATCHED_EACH, Contender
+from benchmarks.journey.load import COUNT, FIRST_VALUE, Load
+from benchmarks.journey.meter import Cost, costs
+from benchmarks.journey.mqtt_link import publish
+from benchmarks.journey.sender import Sent, send
+from benchmarks.journey.viewers import NOTHING_SEEN, Seen, Viewer, watch
+from factorypulse.dev.processes import die_with_parent
+
+# How long a store may take to catch up after a load.
+DRAIN_WITHIN_S = 60.0
+_ALARM_WITHIN_S = 15.0
+_POLL_S = 0.1
+# The first second of a load opens connections and files; its readings count, its latencies don't.
+_WARM_MS = 1_000
+MARKER = "marker"
+
+
+class HelperError(Exception):
+    """The sender or the viewers ended before their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All figures of one load.
+
+    drain_s: from the last message's due time until the store showed a message sent after it; NaN when it never did.
+    alarm_s: from a reading beyond a limit to the alert of it. cost: what the contender's roles used from the first
+    message to the end of the drain, and their memory then.
+    """
+
+    load: Load
+    sent: Sent
+    seen: Seen
+    checked: Checked
+    expected_instants: int
+    drain_s: float
+    alarm_s: float
+    cost: dict[str, Cost] = field(default_factory=dict)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of all the contender's processes."""
+        return sum(cost.cpu_s for cost in self.cost.values())
+
+    @property
+    def readings_per_cpu_s(self) -> float:
+        """The measure of efficiency."""
+        return self.load.readings / self.cpu_s
+
+    @property
+    def pss_mib(self) -> float:
+        """Memory of all the contender's processes."""
+        return sum(cost.pss_mib for cost in self.cost.values())
+
+    @property
+    def lossless(self) -> bool:
+        """Everything that was sent was acknowledged, and is stored once."""
+        return self.sent.acknowledged == self.load.messages and self.checked.clean
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, for the file."""
+        derived = ("cpu_s", "readings_per_cpu_s", "pss_mib", "lossless")
+        return {**asdict(self), **{name: getattr(self, name) for name in derived}}
+
+
+class Browsers:
+    """The viewers' process; they stay open over all loads."""
+
+    def __init__(self, viewers: list[Viewer]) -> None:
+        self._process, self._pipe = _spawned(_watch_entry, viewers)
+        self._cpu_s = 0.0
+        _await(self._process, self._pipe)
+
+    def seen(self, from_ms: float, to_ms: float) -> Seen:
+        """What they saw of a window."""
+        self._pipe.send((from_ms, to_ms))
+        seen: Seen = _await(self._process, self._pipe)
+        return seen
+
+    def close(self) -> None:
+        """All go."""
+        self._pipe.send(None)
+        self._process.join(5)
+        self._process.kill()
+
+
+@contextmanager
+def browsers(viewers: list[Viewer]) -> Iterator[Browsers]:
+    """Viewers that are gone afterwards."""
+    opened = Browsers(viewers)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def load_run(load: Load, contender: Contender, watching: Browsers | None, folder: Path) -> Outcome:
+    """Send a load, wait until the store has caught up, compare the ledger with it. Raises HelperError."""
+    ledger = folder / f"ledger-{time.time_ns()}"
+    sender, pipe = _spawned(_send_entry, load, contender.mqtt, ledger)
+    load = _await(sender, pipe)
+    before = costs(contender.roles())
+    alarms = contender.alarms()
+    sent: Sent = _await(sender, pipe)
+    sender.join()
+    end_ms = load.start_ms + 1000 * load.messages / load.messages_per_s
+    marked_s = time.time()
+    _mark(contender, round(marked_s * 1000))
+    drained = _await_marker(contender, round(marked_s * 1000))
+    drain_s = time.time() - end_ms / 1000 if drained else float("nan")
+    after = costs(contender.roles())
+    alarm_s = _await_alarm(contender, alarms, marked_s)
+    seen = watching.seen(load.start_ms + _WARM_MS, end_ms) if watching else NOTHING_SEEN
+    return Outcome(
+        load=load,
+        sent=sent,
+        seen=seen,
+        checked=stored_check(load, contender, ledger),
+        expected_instants=_instants(load, seen.open),
+        drain_s=drain_s,
+        alarm_s=alarm_s,
+        cost={role: _difference(before.get(role), cost) for role, cost in after.items()},
+    )
+
+
+def _difference(before: Cost | None, after: Cost) -> Cost:
+    return Cost(after.cpu_s - (before.cpu_s if before else 0.0), after.pss_mib)
+
+
+def _instants(load: Load, open_viewers: int) -> int:
+    """How many points in time the viewers should have seen."""
+    messages_each = (load.messages - load.messages_per_s * _WARM_MS / 1000) / load.machines
+    return round(open_viewers * WATCHED_EACH * messages_each * load.shape.block)
+
+
+# --- the end of a load ---
+
+
+def _mark(contender: Contender, now_ms: int) -> None:
+    """A message after all others, which tells when the store has caught up, and a reading beyond a limit."""
+    one = b'{"timestamp":%d,"metrics":{"vibration":%f}}'
+    publish(contender.mqtt, "M0000", one % (now_ms, BEYOND))
+    publish(contender.mqtt, MARKER, b'{"timestamp":%d,"metrics":{"%b":%d}}' % (now_ms, COUNT.encode(), FIRST_VALUE))
+    # Back to normal, so that the next load finds the limit as this one did.
+    publish(contender.mqtt, "M0000", one % (now_ms + 1, 1.0))
+
+
+def _await_marker(contender: Contender, now_ms: int) -> bool:
+    deadline = time.monotonic() + DRAIN_WITHIN_S
+    while time.monotonic() < deadline:
+        if any(len(t_ms) for t_ms, _ in contender.stored(MARKER, [COUNT], from_ms=now_ms, to_ms=now_ms + 1)):
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
+def _await_alarm(contender: Contender, before: int, since_s: float) -> float:
+    deadline = time.monotonic() + _ALARM_WITHIN_S
+    while time.monotonic() < deadline:
+        if contender.alarms() > before:
+            return time.time() - since_s
+        time.sleep(_POLL_S)
+    return float("nan")
+
+
+# --- helper processes ---
+
+
+def _spawned(entry: Any, *arguments: Any) -> tuple[BaseProcess, Connection]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=entry, args=(*arguments, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _await(process: BaseProcess, pipe: Connection) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        process.join()
+        raise HelperError(f"a helper ended with code {process.exitcode}; its words stand above") from None
+
+
+def _send_entry(*arguments: Any) -> None:
+    die_with_parent()
+    send(*arguments)
+
+
+def _watch_entry(*arguments: Any) -> None:
+    die_with_parent()
+    watch(*arguments)
