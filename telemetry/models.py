@@ -129,17 +129,39 @@ class Metric(models.Model):
         return self.label or self.name
 
 
-class Reading(models.Model):
-    """The PostgreSQL store's hot table; written by COPY-like batches only, never row by row.
+class ReadingRun(models.Model):
+    """Readings of one machine as one batch brought them, until compaction makes hours of them.
 
-    Identity is (series, time): writing it again changes nothing. No foreign key, because checking it per row would
-    halve the write rate; a machine's deletion removes its series explicitly.
+    seq grows with every write: of equal (series, time) the run with the highest stands, and any run before an hour.
+    level: 0 as written, 1 merged by compaction (and compressed). body: see telemetry/store/run_format.py. No foreign
+    key, because runs outlive nothing: a machine's deletion removes them explicitly.
     """
 
-    pk = models.CompositePrimaryKey("series", "t_ms")
+    pk = models.CompositePrimaryKey("machine", "seq")
+    machine = models.IntegerField()
+    seq = models.BigIntegerField()
+    level = models.SmallIntegerField()
+    from_ms = models.BigIntegerField()
+    to_ms = models.BigIntegerField()
+    n = models.IntegerField()
+    body = models.BinaryField()
+
+
+class ReadingHour(models.Model):
+    """One hour of one series (a metric's id): its readings, and statistics of the hour and of its minutes.
+
+    hour: hours since the epoch. minutes, body: see telemetry/store/hour_format.py.
+    """
+
+    pk = models.CompositePrimaryKey("series", "hour")
     series = models.IntegerField()
-    t_ms = models.BigIntegerField()
-    value = models.FloatField()
+    hour = models.IntegerField()
+    n = models.IntegerField()
+    minimum = models.FloatField()
+    maximum = models.FloatField()
+    total = models.FloatField()
+    minutes = models.BinaryField()
+    body = models.BinaryField()
 
 
 class QuarantinedReading(models.Model):

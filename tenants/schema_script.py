@@ -46,6 +46,16 @@ _INDEXES = """
         SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     ORDER BY i.indexrelid
 """
+# Where a column's long values are kept, where that is not as its type has it.
+_STORAGES = """
+    SELECT c.relname, a.attname, CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN'
+        ELSE 'EXTENDED' END
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r' AND a.attstorage <> t.typstorage
+    ORDER BY c.relname, a.attnum
+"""
 _SEQUENCES = """
     SELECT c.relname, a.attname
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> ''
@@ -97,6 +107,10 @@ def schema_script(schema: str) -> str:
         f"CREATE {'UNLOGGED ' if unlogged else ''}TABLE {_quoted(table)} "
         f"({', '.join(columns[table] + constraints[table])}){f' WITH ({options})' if options else ''}"
         for table, unlogged, options in _rows(_TABLES, schema)
+    ]
+    statements += [
+        f"ALTER TABLE {_quoted(table)} ALTER COLUMN {_quoted(column)} SET STORAGE {storage}"
+        for table, column, storage in _rows(_STORAGES, schema)
     ]
     statements += [index for (index,) in _rows(_INDEXES, schema)]
     # Rows before foreign keys: checks of a deferred key would wait for the end and keep the tables locked till then.

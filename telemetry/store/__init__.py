@@ -9,11 +9,12 @@ from telemetry.store.base import ReadingStore
 
 def reading_store() -> ReadingStore:
     """The store that settings.READING_STORE names; call it inside `factory_context`."""
-    return _store(settings.READING_STORE)
+    return reading_store_named(settings.READING_STORE)
 
 
 @cache
-def _store(name: str) -> ReadingStore:
+def reading_store_named(name: str) -> ReadingStore:
+    """One of the two, `postgres` or `influxdb`, whichever is in use."""
     if name == "influxdb":
         from telemetry.store.influx import InfluxReadingStore
 

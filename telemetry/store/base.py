@@ -73,6 +73,13 @@ class ReadingStore(Protocol):
     ) -> list[Buckets]:
         """Minimum, maximum, mean and count per bucket of `bucket_ms`; bucket starts are multiples of it."""
 
+    def compact(self, *, within_s: float = 5.0) -> bool:
+        """Put what was written in the order in which it is read fastest; changes nothing that can be read.
+
+        Takes about `within_s` seconds at most; False when something is left to do. Called every half minute.
+        Raises StoreUnavailableError.
+        """
+
     def delete_machine(self, machine: Machine) -> None:
         """Remove every reading of a machine."""
 

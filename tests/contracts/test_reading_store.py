@@ -14,16 +14,9 @@ from telemetry.store.postgres import PostgresReadingStore
 from tenants.context import factory_context
 from tenants.models import Factory
 from tenants.provisioning import factory_delete
-from tests.telemetry.store.influx_process import influx_running
 
 T0 = 1_790_000_000_000  # a multiple of 10 s
 LATER = T0 + 10_000_000
-
-
-@pytest.fixture(scope="session")
-def influx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with influx_running(tmp_path_factory.mktemp("influxdb")) as url:
-        yield url
 
 
 @pytest.fixture(params=["postgres", "influxdb"])
@@ -243,7 +236,6 @@ def test_a_deleted_factory_s_successor_finds_nothing(
 def test_a_batch_larger_than_one_statement_arrives_whole(
     store: base.ReadingStore, mixer: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.store.postgres._ROWS_PER_STATEMENT", 7)
     monkeypatch.setattr("telemetry.store.line_protocol.READINGS_PER_BODY", 7)
     t_ms = np.arange(T0, T0 + 50)
     write(store, mixer, Series(mixer.key, "vibration", t_ms, t_ms / 3.0))
