@@ -237,6 +237,7 @@ _EVERY_S = {
     "anomalies.tasks.drain_outbox": 10.0,
     "reports.tasks.make_due": 60.0,
     "telemetry.tasks.apply_retention": 3600.0,
+    "telemetry.tasks.compact_readings": 30.0,
 }
 CELERY_BEAT_SCHEDULE = {
     # What waited longer than its turn is dropped: the next does the same, and a day without workers piles up nothing.
