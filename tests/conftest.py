@@ -24,6 +24,7 @@ from tenants.context import factory_context, factory_get
 from tenants.hosts import hosts_forget
 from tenants.models import Factory
 from tenants.provisioning import factory_create, factory_delete, public_ensure
+from tests.telemetry.store.influx_process import influx_running
 
 PASSWORD = "correct horse battery"
 
@@ -262,6 +263,13 @@ def live_factories(django_db_setup: None, django_db_blocker: Any) -> Iterator[Ca
 def live_factory(live_factories: Callable[..., Factory]) -> Factory:
     """One committed factory of the test's own; enter it with `factory_context`."""
     return live_factories()
+
+
+@pytest.fixture(scope="session")
+def influx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real InfluxDB 1.6 for the whole run; who writes to it removes it again."""
+    with influx_running(tmp_path_factory.mktemp("influxdb")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -68,9 +68,6 @@ class InfluxReadingStore:
     def compact(self, *, within_s: float = 5.0) -> bool:
         return True  # the server does so by itself
 
-    def compact(self, *, within_s: float = 5.0) -> bool:
-        return True  # the server sorts out what was written by itself
-
     def delete_machine(self, machine: Machine) -> None:
         """Raises also ReadingsKeptError, on servers of 3.x."""
         self._databases.delete_machine(_database(), machine.key)

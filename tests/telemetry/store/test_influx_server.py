@@ -12,15 +12,9 @@ import pytest
 from telemetry.store import influxql
 from telemetry.store.base import StoreUnavailableError
 from telemetry.store.influx_server import InfluxServer
-from tests.telemetry.store.influx_process import influx_running, victoria_running
+from tests.telemetry.store.influx_process import victoria_running
 
 LINE = b"readings,machine=M01 vibration=2.5 1790000000123"
-
-
-@pytest.fixture(scope="module")
-def influx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with influx_running(tmp_path_factory.mktemp("influxdb")) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
