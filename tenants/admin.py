@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
 from django_tenants.utils import get_public_schema_name
 from unfold.admin import ModelAdmin, TabularInline
@@ -20,13 +21,22 @@ class StaffSite(ScriptedAdminSite):
     site_header = _("FactoryPulse staff")
     index_title = _("Factories and plans")
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        # Other rooms stand above this one: they bring their pages here, wrapped in `admin_view`.
+        self.pages: list[URLPattern] = []
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """The pages of other rooms, and the framework's."""
+        return [*self.pages, *super().get_urls()]
+
     def has_permission(self, request: HttpRequest) -> bool:
         """A factory's owner is nobody here, because users of a factory don't exist in the public schema."""
         on_public_site = getattr(request, "tenant", None) and request.tenant.schema_name == get_public_schema_name()  # type: ignore[attr-defined]
         return bool(on_public_site and request.user.is_active and getattr(request.user, "is_staff", False))
 
 
-staff_site = StaffSite(name="staff")
+staff_site = StaffSite("staff")
 
 
 class DomainInline(TabularInline):

@@ -18,11 +18,12 @@ import structlog
 
 from common import clock
 from telemetry.ingest import journal_file
-from telemetry.ingest.journal_file import Entry, JournalBusyError, JournalError, JournalFullError, immediate
+from telemetry.ingest.journal_file import DeadLetter, Entry, JournalBusyError, JournalError, JournalFullError, immediate
 
 __all__ = [
     "READINGS",
     "REFUSALS",
+    "DeadLetter",
     "Entry",
     "Journal",
     "JournalBusyError",
@@ -120,6 +121,19 @@ class Journal:
             statements += [(copy, (reason, row_id)), ("DELETE FROM entry WHERE id = ?", (row_id,))]
         return self._change(statements)
 
+    def requeue(self, ids: Iterable[int]) -> "Future[int]":
+        """Let the drain have dead letters again, as the newest rows with the time at which they first came."""
+        statements: list[tuple[str, tuple[object, ...]]] = []
+        columns = "factory, kind, readings, at_ms, crc, body"
+        copy = f"INSERT INTO entry ({columns}) SELECT {columns} FROM dead_letter WHERE id = ?"  # noqa: S608  # constants
+        for row_id in ids:
+            statements += [(copy, (row_id,)), ("DELETE FROM dead_letter WHERE id = ?", (row_id,))]
+        return self._change(statements)
+
+    def discard(self, ids: Iterable[int]) -> "Future[int]":
+        """Forget dead letters for ever."""
+        return self._change([("DELETE FROM dead_letter WHERE id = ?", (row_id,)) for row_id in ids])
+
     def read_after(self, last_id: int, *, max_bytes: int) -> list[Entry]:
         """Rows of every factory in the order of their commits, about max_bytes of them."""
         return self._read(f"SELECT {_COLUMNS} FROM entry WHERE id > ? ORDER BY id", (last_id,), max_bytes)  # noqa: S608  # a constant
@@ -156,6 +170,21 @@ class Journal:
         """Id, factory and reason of each buried row."""
         with journal_file.translated():
             return list(self._reader().execute("SELECT id, factory, reason FROM dead_letter ORDER BY id"))
+
+    def dead_letter_entries(self, limit: int = -1) -> list[DeadLetter]:
+        """What was buried, oldest first, without its bytes; at most `limit`, or all."""
+        query = (
+            "SELECT id, factory, kind, readings, at_ms, length(body), reason FROM dead_letter ORDER BY id LIMIT ?"
+        )
+        with journal_file.translated():
+            return [DeadLetter(*row) for row in self._reader().execute(query, (limit,))]
+
+    def dead_letter(self, row_id: int) -> Entry | None:
+        """One buried row with its bytes."""
+        query = f"SELECT {_COLUMNS} FROM dead_letter WHERE id = ?"  # noqa: S608  # a constant
+        with journal_file.translated():
+            row = self._reader().execute(query, (row_id,)).fetchone()
+        return journal_file.entry_of(row) if row else None
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call this after each commit of this process, from the writer's thread; it must return at once."""

@@ -65,6 +65,18 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     intact: bool
 
 
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """What is told of a row that was buried; size: bytes of its body."""
+
+    id: int
+    factory: str
+    kind: int
+    readings: int
+    at_ms: int
+    size: int
+    reason: str
+
+
 def checksum(factory: str, kind: int, body: bytes) -> int:
     """What a row keeps to prove itself."""
     return zlib.crc32(body, zlib.crc32(f"{factory}/{kind}/".encode()))
