@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from common.errors import DomainError
 from common.problems import CONTENT_TYPE, problem
 from factorypulse.json_parser import BodyTooLargeError
+from tenants.refusals import refusal
 from tenants.requests import is_api_path
 
 _log = structlog.get_logger(__name__)
@@ -107,10 +108,18 @@ class DomainErrorMiddleware(MiddlewareMixin):
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, DomainError):
             return None
-        _log.info("request_refused", code=error.code, status=error.status)
-        response = _answer(request, status=error.status, code=error.code, detail=error.detail, errors=error.errors)
-        _tell_when(response, error)
-        return response
+        return domain_answer(request, error)
+
+
+def domain_answer(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The page, or what programs read, that says what an error says."""
+    _log.info("request_refused", code=error.code, status=error.status)
+    response = _answer(request, status=error.status, code=error.code, detail=error.detail, errors=error.errors)
+    _tell_when(response, error)
+    allow = getattr(error, "allow", None)
+    if allow:
+        response["Allow"] = allow
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # says too much
@@ -142,10 +151,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _answer(request: HttpRequest, *, status: int, code: str, detail: str, errors: Any = ()) -> HttpResponse:
-    request_id = _request_id(request)
-    document = problem(status=status, code=code, detail=detail, errors=errors, request_id=request_id)
     if is_api_path(request.path):
-        return JsonResponse(document, status=status, content_type=CONTENT_TYPE)
+        return refusal(request, status=status, code=code, detail=detail, errors=errors)
+    document = problem(status=status, code=code, detail=detail, errors=errors, request_id=_request_id(request))
     # After a fault of ours nothing is taken for granted: no session, no person, no factory, no shared frame.
     template = "error.html" if status < 500 else "error_server.html"
     return render(request if status < 500 else None, template, {"problem": document}, status=status)

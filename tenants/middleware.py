@@ -7,14 +7,14 @@ from uuid import uuid4
 import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import set_urlconf
 from django.utils.translation import gettext as _
 
-from common.problems import CONTENT_TYPE, problem
 from tenants.context import factory_enter
 from tenants.hosts import factory_of_host, factory_of_slug, is_public_host, public_tenant
 from tenants.models import Factory
+from tenants.refusals import refusal
 from tenants.requests import is_api_path, named_factory
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -84,25 +84,19 @@ def _has_nul(request: HttpRequest) -> bool:
 def _bad_request(request: HttpRequest) -> HttpResponse:
     detail = _("This request can't be understood.")
     if is_api_path(request.path):
-        return _problem(request, status=400, code="bad_request", detail=detail)
+        return refusal(request, status=400, code="bad_request", detail=detail)
     return HttpResponse(f"400. {detail}\n", status=400, content_type="text/plain; charset=utf-8")
 
 
 def _not_found(request: HttpRequest) -> HttpResponse:
     detail = _("There is nothing at this address.")
     if is_api_path(request.path):
-        return _problem(request, status=404, code="not_found", detail=detail)
+        return refusal(request, status=404, code="not_found", detail=detail)
     return HttpResponse(f"404. {detail}\n", status=404, content_type="text/plain; charset=utf-8")
 
 
 def _unnamed(request: HttpRequest) -> HttpResponse:
     if named_factory(request):
-        return _problem(request, status=401, code="key_invalid", detail=_("This key or token is not valid."))
+        return refusal(request, status=401, code="key_invalid", detail=_("This key or token is not valid."))
     detail = _("Use your factory's own address here, or a key or token, which names its factory.")
-    return _problem(request, status=401, code="not_authenticated", detail=detail)
-
-
-def _problem(request: HttpRequest, *, status: int, code: str, detail: str) -> HttpResponse:
-    request_id: str = request.request_id  # type: ignore[attr-defined]
-    document = problem(status=status, code=code, detail=detail, request_id=request_id)
-    return JsonResponse(document, status=status, content_type=CONTENT_TYPE)
+    return refusal(request, status=401, code="not_authenticated", detail=detail)

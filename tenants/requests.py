@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from django.http import HttpRequest
 
+from common.influx_errors import speaks_influx
+
 _KEY = re.compile(r"fp_([a-z][a-z0-9-]{0,39})_[A-Za-z0-9]+_[A-Za-z0-9]+")
 _API_DOORS = ("/api/v1/", "/api/v2/")
 _DESCRIPTIONS = ("/api/schema", "/api/docs", "/api/redoc")
@@ -19,7 +21,7 @@ def is_api_path(path: str) -> bool:
     >>> is_api_path("/api/v1/machines"), is_api_path("/write"), is_api_path("/machines/M01"), is_api_path("/api/docs")
     (True, True, False, False)
     """
-    return path.startswith(_API_DOORS) or path == "/write"
+    return path.startswith(_API_DOORS) or speaks_influx(path)
 
 
 def named_factory(request: HttpRequest) -> str | None:

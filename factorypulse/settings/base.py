@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "factorypulse.request_log.RequestLogMiddleware",
     "tenants.middleware.FactoryMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "factorypulse.device_doors.DeviceDoorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

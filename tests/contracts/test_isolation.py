@@ -41,6 +41,9 @@ PUBLIC_PAGES = {
     "schema",
     "api_docs",
     "api_redoc",
+    # InfluxDB's clients ask whether somebody is there before they send.
+    "influx_ping",
+    "influx_health",
     # Signing in, and what belongs to it.
     "account_login",
     "account_logout",

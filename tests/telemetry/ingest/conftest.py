@@ -5,7 +5,7 @@ from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
 from telemetry import equipment
-from telemetry.ingest import admission
+from telemetry.ingest import admission, line_doors
 from telemetry.ingest import http as door
 from telemetry.ingest.journal import Journal
 
@@ -24,8 +24,9 @@ def _fresh_memories_of_ingest():
 
 @pytest.fixture
 def door_journal(tmp_path, monkeypatch):
-    """The journal that the HTTP door of this process appends to."""
+    """The journal that the HTTP doors of this process append to."""
     journal = Journal(tmp_path / "door")
-    monkeypatch.setattr(door, "process_journal", lambda: journal)
+    for room in (door, line_doors):
+        monkeypatch.setattr(room, "process_journal", lambda: journal)
     yield journal
     journal.close()
