@@ -21,4 +21,9 @@ export default [
   },
   { files: ["static/js/theme.js"], languageOptions: { sourceType: "script" } },
   { files: ["tests/js/**", "factorypulse/**/*.mjs", "*.mjs"], languageOptions: { sourceType: "module", globals: globals.node } },
+  {
+    // Bodies of Node-RED function nodes, and its settings.
+    files: ["benchmarks/peer/**"],
+    languageOptions: { sourceType: "commonjs", globals: { ...globals.node, msg: "readonly", context: "readonly" } },
+  },
 ];

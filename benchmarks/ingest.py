@@ -20,6 +20,8 @@ from typing import Any
 
 from benchmarks.journey.contender import Contender
 from benchmarks.journey.load import SHAPES, Load
+from benchmarks.journey.peer import VARIANTS, Peer
+from benchmarks.journey.product import FactoryPulse
 from benchmarks.journey.report import HEADINGS, line, roles
 from benchmarks.journey.trial import Browsers, Outcome, browsers, load_run
 from factorypulse.dev.processes import die_with_parent
@@ -56,6 +58,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--machines", type=int, default=100)
     parser.add_argument("--connections", type=int, default=10, help="each carries the machines of one gateway")
     parser.add_argument("--keep-going", action="store_true", help="go on to higher rates after a failure")
+    parser.add_argument("--variant", choices=sorted(VARIANTS), default="semi-space", help="how the peer is tuned")
     parser.add_argument("--out", type=Path, help="where the figures go")
     parser.add_argument("--quick", action="store_true", help="shorter loads at fewer rates")
     return parser.parse_args()
@@ -66,7 +69,7 @@ def _asked() -> argparse.Namespace:
 
 def _single(asked: argparse.Namespace) -> int:
     die_with_parent(signal.SIGTERM)
-    with _running(asked.store) as contender, tempfile.TemporaryDirectory(dir=RESULT.parent) as folder:
+    with _running(asked) as contender, tempfile.TemporaryDirectory(dir=RESULT.parent) as folder:
         shape = SHAPES[asked.shape]
         first = Load(shape, 1_000.0, 4.0, asked.machines, asked.connections)
         print(f"\n{contender.name}; durable at the acknowledgement: {contender.durable}\n{HEADINGS}", flush=True)
@@ -95,13 +98,13 @@ def _held(outcome: Outcome) -> bool:
 
 
 @contextmanager
-def _running(name: str) -> Iterator[Contender]:
+def _running(asked: argparse.Namespace) -> Iterator[Contender]:
     """A contender that is gone afterwards, whatever happens."""
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=RESULT.parent, prefix=f"{name}-"))
+    folder = Path(tempfile.mkdtemp(dir=RESULT.parent, prefix=f"{asked.store}-"))
     # As root, PostgreSQL runs under an account of its own and passes through.
     folder.chmod(0o711)
-    contender = _contender(name, folder)
+    contender = _contender(asked, folder)
     try:
         contender.start()
         yield contender
@@ -109,10 +112,11 @@ def _running(name: str) -> Iterator[Contender]:
         contender.stop()
 
 
-def _contender(name: str, folder: Path) -> Contender:
-    from benchmarks.journey.product import FactoryPulse
-
-    return FactoryPulse(folder, store=name)
+def _contender(asked: argparse.Namespace, folder: Path) -> Contender:
+    if asked.store == "peer":
+        variant = VARIANTS[asked.variant]
+        return Peer(folder, install=RESULT.parent / "node-red", variant=variant, machines=asked.machines)
+    return FactoryPulse(folder, store=asked.store)
 
 
 # --- all of them ---
