@@ -15,9 +15,9 @@ from telemetry.readings import ReadingBatch
 _log = structlog.get_logger(__name__)
 
 
-def readings_append(journal: Journal, factory_slug: str, batch: ReadingBatch) -> "Future[int]":
+def readings_append(journal: Journal, factory_slug: str, batch: ReadingBatch, *, marks: bytes = b"") -> "Future[int]":
     """Queue readings; acknowledge them when the future has a result. Raises JournalBusyError."""
-    return journal.append(factory_slug, batch.to_bytes(), len(batch), kind=READINGS)
+    return journal.append(factory_slug, batch.to_bytes(), len(batch), kind=READINGS, marks=marks)
 
 
 def refusals_append(journal: Journal, factory_slug: str, refusals: list[Refusal]) -> "Future[int] | None":

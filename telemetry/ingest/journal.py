@@ -44,6 +44,7 @@ _WAL_RESTART_BYTES = 64 * 1024**2
 _log = structlog.get_logger(__name__)
 _COLUMNS = "id, factory, kind, readings, at_ms, crc, body"
 _INSERT = "INSERT INTO entry (factory, kind, readings, at_ms, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_MARKS = "INSERT INTO mark (factory, at_ms, kept, marks) VALUES (?, ?, ?, ?)"
 _FACTORIES = """
 WITH RECURSIVE hop (factory) AS (
     SELECT min(factory) FROM entry UNION ALL
@@ -55,6 +56,7 @@ WITH RECURSIVE hop (factory) AS (
 @dataclass(slots=True)
 class _Append:
     row: tuple[str, int, int, int, int, bytes]
+    marks: bytes = b""
     future: "Future[int]" = field(default_factory=Future)
 
 
@@ -90,12 +92,16 @@ class Journal:
         self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
         self._thread.start()
 
-    def append(self, factory: str, body: bytes, readings: int, *, kind: int = READINGS) -> "Future[int]":
+    def append(
+        self, factory: str, body: bytes, readings: int, *, kind: int = READINGS, marks: bytes = b""
+    ) -> "Future[int]":
         """Queue a row; the future gives its id once it is on disk, or the JournalError that kept it from there.
 
-        Raises JournalBusyError at once when too much waits already.
+        marks: of the messages in it, see `mqtt_resends`. Raises JournalBusyError at once when too much waits already.
         """
-        work = _Append((factory, kind, readings, clock.now_ms(), journal_file.checksum(factory, kind, body), body))
+        work = _Append(
+            (factory, kind, readings, clock.now_ms(), journal_file.checksum(factory, kind, body), body), marks
+        )
         with self._waiting_lock:
             if self._closed:
                 raise JournalBusyError("This process is stopping; send it again.")
@@ -120,6 +126,26 @@ class Journal:
             copy = f"INSERT OR IGNORE INTO dead_letter SELECT {_COLUMNS}, ? FROM entry WHERE id = ?"  # noqa: S608  # a constant
             statements += [(copy, (reason, row_id)), ("DELETE FROM entry WHERE id = ?", (row_id,))]
         return self._change(statements)
+
+    def marks_read(self) -> list[tuple[str, int, bool, bytes]]:
+        """Factory, time, whether it was kept on purpose, and marks of each row of them, oldest first."""
+        with journal_file.translated():
+            rows = self._reader().execute("SELECT factory, at_ms, kept, marks FROM mark ORDER BY id")
+            return [(factory, at_ms, bool(kept), marks) for factory, at_ms, kept, marks in rows]
+
+    def marks_keep(self, factory: str, marks: bytes) -> "Future[int]":
+        """Keep marks of messages that are on disk already, beyond the last moments."""
+        return self._change([(_INSERT_MARKS, (factory, clock.now_ms(), 1, marks))])
+
+    def marks_replace(self, marks: Iterable[tuple[str, bytes]]) -> "Future[int]":
+        """Keep these, by factory, and forget all others."""
+        keep = [(_INSERT_MARKS, (factory, clock.now_ms(), 1, blob)) for factory, blob in marks]
+        return self._change([("DELETE FROM mark", ()), *keep])
+
+    def marks_forget(self, *, moments_before_ms: int, kept_before_ms: int) -> "Future[int]":
+        """Forget what is older: marks of rows, and marks kept on purpose."""
+        older = "DELETE FROM mark WHERE at_ms < CASE kept WHEN 0 THEN ? ELSE ? END"
+        return self._change([(older, (moments_before_ms, kept_before_ms))])
 
     def requeue(self, ids: Iterable[int]) -> "Future[int]":
         """Let the drain have dead letters again, as the newest rows with the time at which they first came."""
@@ -271,6 +297,8 @@ class Journal:
             if appends:
                 connection.executemany(_INSERT, [work.row for work in appends])
                 last_id = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+                marked = [(work.row[0], work.row[3], 0, work.marks) for work in appends if work.marks]
+                connection.executemany(_INSERT_MARKS, marked)
         first_id = last_id - len(appends) + 1
         for at, work in enumerate(appends):
             work.future.set_result(first_id + at)

@@ -43,11 +43,14 @@ def messages_gather(factory_slug: str, messages: Sequence[Message]) -> Gathered:
     return Gathered(admitted.batch, refusals, admitted.wait_s)
 
 
-def gathered_append(journal: Journal, factory_slug: str, gathered: Gathered) -> "Future[int]":
-    """Queue it; acknowledge the messages when the future has a result. Raises JournalError."""
+def gathered_append(journal: Journal, factory_slug: str, gathered: Gathered, *, marks: bytes = b"") -> "Future[int]":
+    """Queue it; acknowledge the messages when the future has a result. Raises JournalError.
+
+    marks: of the messages, for those that are sent again; see `mqtt_resends`.
+    """
     committed = refusals_append(journal, factory_slug, gathered.refusals)
-    if gathered.batch.series:
-        committed = readings_append(journal, factory_slug, gathered.batch)
+    if gathered.batch:
+        committed = readings_append(journal, factory_slug, gathered.batch, marks=marks)
     if committed is None:
         raise JournalFullError("there is no room to note what was refused")
     return committed

@@ -10,7 +10,8 @@ import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import structlog
 from django.db import Error as DatabaseError
@@ -24,7 +25,8 @@ from telemetry.ingest.journal import Journal, JournalError, JournalFullError
 from telemetry.ingest.messages import gathered_append, messages_gather
 from telemetry.ingest.mqtt_keys import key_check, keys_gone
 from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
-from telemetry.ingest.mqtt_session import DeviceConnection
+from telemetry.ingest.mqtt_resends import Resends, record
+from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, DeviceConnection
 from telemetry.ingest.refusals import Refusal, excerpt, sayable
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +36,8 @@ MAX_CONNECTIONS = 10_000
 _TURN_BYTES = 4 * 1024 * 1024
 _WATCH_EVERY_S = 0.5
 _WRONG_KEY_DELAY_S = 0.3
+_TLS_WITHIN_S = 10.0
+_SETTLED_NAP_S = 0.005
 
 
 class _Message(NamedTuple):
@@ -45,6 +49,19 @@ class _Message(NamedTuple):
     @property
     def source(self) -> str:
         return _source(self.device.key)
+
+
+@dataclass(slots=True)
+class _Owed:
+    """What one device gets once its messages of a turn are on disk."""
+
+    pubacks: bytearray = field(default_factory=bytearray)
+    records: bytearray = field(default_factory=bytearray)
+    count: int = 0
+    cost_bytes: int = 0
+
+
+_OwedByDevice: TypeAlias = dict[DeviceConnection, _Owed]
 
 
 class MqttDoor:
@@ -62,6 +79,7 @@ class MqttDoor:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._journal = journal
+        self.resends = Resends(journal)
         self._check_key = check_key
         self._gone_keys = gone_keys
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mqtt-keys")
@@ -78,9 +96,11 @@ class MqttDoor:
 
     async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Listen; returns the port, which differs from the one asked for when that was 0."""
+        self.resends.load()
         self._server = await self.loop.create_server(
-            lambda: DeviceConnection(self), host, port, ssl=tls, backlog=1024, reuse_address=True
-        )
+            lambda: DeviceConnection(self), host, port, ssl=tls, backlog=1024, reuse_address=True,
+            ssl_handshake_timeout=_TLS_WITHIN_S if tls else None,
+        )  # fmt: skip
         self._spawn(self._watch())
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -110,6 +130,8 @@ class MqttDoor:
     def leave(self, device: DeviceConnection) -> None:
         """The socket is closed."""
         self._connections.discard(device)
+        if device.unacknowledged:
+            return  # whoever comes next by this client id has to know what becomes of them
         if device.key is not None and self._sessions.get((device.key.factory, device.client_id)) is device:
             del self._sessions[device.key.factory, device.client_id]
 
@@ -144,7 +166,16 @@ class MqttDoor:
             _log.warning("device_not_checked", factory=user_name[:40], peer=device.peer, error=str(error))
             device.refused(Reason.SERVER_UNAVAILABLE, "keys can't be checked now")
         else:
+            await self._older_settled(key.factory, packet.client_id)
             device.connected(key, packet)
+
+    async def _older_settled(self, factory: str, client_id: str) -> None:
+        """Hang up on an older connection of this client; its messages may come again, so they have to be decided."""
+        older = self._sessions.get((factory, client_id)) if client_id else None
+        if older is not None:
+            older.close(Reason.SESSION_TAKEN_OVER, "another connection has this client id")
+            while older.unacknowledged:  # noqa: ASYNC110  # rare, and an event would cost every connection
+                await asyncio.sleep(_SETTLED_NAP_S)
 
     async def _watch(self) -> None:
         """Hang up on devices that fell silent and on keys that were revoked."""
@@ -154,6 +185,7 @@ class MqttDoor:
             for device in list(self._connections):
                 if device.overdue(now_s):
                     device.close(Reason.KEEP_ALIVE_TIMEOUT, "nothing was heard")
+            self.resends.tidy()
             await self._watch_keys()
 
     async def _watch_keys(self) -> None:
@@ -205,46 +237,59 @@ class MqttDoor:
         waiting, self._waiting = self._waiting, defaultdict(list)
         self._waiting_bytes = 0
         for slug, messages in waiting.items():
+            owed = _owed(messages)
             try:
-                self._commit(slug, messages)
+                self._commit(slug, messages, owed)
             except JournalError as error:
-                self._committed(slug, messages, error)
+                self._committed(slug, owed, error)
 
-    def _commit(self, slug: str, messages: list[_Message]) -> None:
+    def _commit(self, slug: str, messages: list[_Message], owed: _OwedByDevice) -> None:
         gathered = messages_gather(slug, messages)
-        committed = gathered_append(self._journal, slug, gathered)
+        marks = b"".join([device.marks(due.records) for device, due in owed.items() if due.records])
+        committed = gathered_append(self._journal, slug, gathered, marks=marks)
         self._committing += 1
         self._quiet.clear()
-        committed.add_done_callback(lambda done: self._tell(slug, messages, done))
+        # Payloads are not held on to: the disk may be slow, and they are in the journal's hands.
+        committed.add_done_callback(lambda done: self._tell(slug, owed, done))
         if gathered.wait_s > 0:
-            for device in {message.device for message in messages}:
+            for device in owed:
                 device.rest(gathered.wait_s)
 
-    def _tell(self, slug: str, messages: list[_Message], done: "Future[int]") -> None:
+    def _tell(self, slug: str, owed: _OwedByDevice, done: "Future[int]") -> None:
         """In the journal's thread."""
-        self.loop.call_soon_threadsafe(self._committed_one, slug, messages, done.exception())
+        self.loop.call_soon_threadsafe(self._committed_one, slug, owed, done.exception())
 
-    def _committed_one(self, slug: str, messages: list[_Message], error: BaseException | None) -> None:
+    def _committed_one(self, slug: str, owed: _OwedByDevice, error: BaseException | None) -> None:
         self._committing -= 1
         if not self._committing:
             self._quiet.set()
-        self._committed(slug, messages, error)
+        self._committed(slug, owed, error)
 
-    def _committed(self, slug: str, messages: list[_Message], error: BaseException | None) -> None:
+    def _committed(self, slug: str, owed: _OwedByDevice, error: BaseException | None) -> None:
         """Acknowledge, or hang up without: the device keeps what it has and sends it again."""
-        acks: dict[DeviceConnection, tuple[bytearray, int, int]] = {}
-        for device, _machine, packet_id, payload in messages:
-            packets, count, size = acks.get(device) or (bytearray(), 0, 0)
-            if packet_id and error is None:
-                packets += puback_encode(device.version, packet_id)
-            acks[device] = (packets, count + bool(packet_id), size + len(payload))
-        for device, (packets, count, size) in acks.items():
-            device.settled(bytes(packets), count, size)
-            if error is not None:
+        for device, due in owed.items():
+            if error is None:
+                device.settled(due.count, due.cost_bytes, bytes(due.pubacks), due.records)
+            else:
+                device.settled(due.count, due.cost_bytes)
                 full = isinstance(error, JournalFullError)
                 device.close(Reason.QUOTA_EXCEEDED if full else Reason.SERVER_BUSY, "not stored, send it again later")
         if error is not None:
-            _log.error("messages_not_stored", factory=slug, messages=len(messages), error=str(error))
+            _log.error("messages_not_stored", factory=slug, devices=len(owed), error=str(error))
+
+
+def _owed(messages: list[_Message]) -> _OwedByDevice:
+    owed: _OwedByDevice = {}
+    for device, _machine, packet_id, payload in messages:
+        due = owed.get(device)
+        if due is None:
+            due = owed[device] = _Owed()
+        due.cost_bytes += len(payload) + MESSAGE_COST_BYTES
+        if packet_id:
+            due.count += 1
+            due.pubacks += puback_encode(device.version, packet_id)
+            due.records += record(packet_id, payload)
+    return owed
 
 
 def _afresh(ask: Callable[..., T], *arguments: object) -> T:

@@ -3,13 +3,21 @@
 Sources: OASIS MQTT 3.1.1 and MQTT 5.0; the numbers in brackets there, such as [MQTT-2.2.2-2], are theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import TypeAlias
 
 import msgspec
 
-from telemetry.ingest.mqtt_wire import MalformedPacketError, Reader, properties_encode, varint_encode
+from telemetry.ingest import mqtt_properties as properties
+from telemetry.ingest.mqtt_properties import properties_read
+from telemetry.ingest.mqtt_wire import (
+    MalformedPacketError,
+    ProtocolViolationError,
+    Reader,
+    properties_encode,
+    varint_encode,
+)
 
 V311 = 4
 V5 = 5
@@ -83,7 +91,7 @@ class PacketTooLargeError(MalformedPacketError):
 
 
 class Connect(msgspec.Struct, frozen=True, gc=False):
-    """A device introduces itself. user_name and password are None when not given."""
+    """A device introduces itself. user_name and password are None when not given, will_qos is 0 without a will."""
 
     version: int
     client_id: str
@@ -91,17 +99,19 @@ class Connect(msgspec.Struct, frozen=True, gc=False):
     keep_alive_s: int
     user_name: str | None
     password: bytes | None
-    properties: dict[int, object]
+    properties: Mapping[int, object]
+    will_qos: int = 0
 
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
-    """A message. packet_id is 0 for QoS 0."""
+    """A message. packet_id is 0 for QoS 0; dup: the device has sent it before."""
 
     topic: str
     payload: bytes
     qos: int
     packet_id: int
-    properties: dict[int, object]
+    properties: Mapping[int, object]
+    dup: bool = False
 
 
 class Subscribe(msgspec.Struct, frozen=True, gc=False):
@@ -117,7 +127,9 @@ class PingRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Disconnect(msgspec.Struct, frozen=True, gc=False):
-    """A device takes its leave."""
+    """A device takes its leave; session_expiry_s as MQTT 5 may change it with this."""
+
+    session_expiry_s: int = 0
 
 
 class Unexpected(msgspec.Struct, frozen=True, gc=False):
@@ -132,11 +144,13 @@ Packet: TypeAlias = Connect | Publish | Subscribe | PingRequest | Disconnect | U
 class Decoder:
     """Cuts one connection's byte stream into packets; whatever the bytes, raises MalformedPacketError or nothing.
 
-    version is learnt from CONNECT: properties exist in MQTT 5 alone.
+    version is learnt from CONNECT: properties exist in MQTT 5 alone. Until then no packet may have more than
+    max_first_bytes, because nobody has shown a key yet.
     """
 
-    def __init__(self, *, max_packet_bytes: int) -> None:
-        self._max = max_packet_bytes
+    def __init__(self, *, max_packet_bytes: int, max_first_bytes: int | None = None) -> None:
+        self._max_later = max_packet_bytes
+        self._max = max_packet_bytes if max_first_bytes is None else max_first_bytes
         self._buffer = bytearray()
         self.version = V311
 
@@ -156,7 +170,7 @@ class Decoder:
                 start = end
                 packet = _decode(first, body, self.version)
                 if isinstance(packet, Connect):
-                    self.version = packet.version
+                    self.version, self._max = packet.version, self._max_later
                 yield packet
         finally:
             del self._buffer[:start]
@@ -197,7 +211,7 @@ def _decode(first: int, body: bytes, version: int) -> Packet:
             raise MalformedPacketError("PINGREQ has a body")
         return PingRequest()
     if kind == Kind.DISCONNECT:
-        return Disconnect()
+        return _disconnect(body, version)
     if kind in {Kind.SUBSCRIBE, Kind.UNSUBSCRIBE}:
         return _subscribe(body, version, unsubscribe=kind == Kind.UNSUBSCRIBE)
     if kind == 0:
@@ -207,13 +221,16 @@ def _decode(first: int, body: bytes, version: int) -> Packet:
 
 def _publish(flags: int, body: bytes, version: int) -> Publish:
     qos = flags >> 1 & 3
-    if qos == 3:
-        raise MalformedPacketError("QoS 3")
+    dup = bool(flags & 8)
+    if qos == 3 or (dup and not qos):  # [MQTT-3.3.1-4], [MQTT-3.3.1-2]
+        raise MalformedPacketError("QoS 3, or DUP with QoS 0")
     reader = Reader(body)
     topic = reader.text()
     packet_id = reader.packet_id() if qos else 0
-    properties = reader.properties() if version == V5 else {}
-    return Publish(topic, reader.rest(), qos, packet_id, properties)
+    told = properties_read(reader, properties.IN_PUBLISH) if version == V5 else {}
+    if not topic and properties.TOPIC_ALIAS not in told:
+        raise ProtocolViolationError("no topic")
+    return Publish(topic, reader.rest(), qos, packet_id, told, dup)
 
 
 def _connect(body: bytes) -> Connect:
@@ -229,43 +246,65 @@ def _connect(body: bytes) -> Connect:
     if flags & 1 or will_qos == 3 or (not will and flags & 0x38) or (version == V311 and flags & 0xC0 == 0x40):
         raise MalformedPacketError("CONNECT flags contradict each other")
     keep_alive_s = reader.short()
-    properties = reader.properties() if version == V5 else {}
+    told = properties_read(reader, properties.IN_CONNECT) if version == V5 else {}
     client_id = reader.text()
     if will:
         # Read to find what follows, and then ignored: nobody subscribes here who could get it.
         if version == V5:
-            reader.properties()
+            properties_read(reader, properties.IN_WILL)
         reader.text()
         reader.binary()
     user_name = reader.text() if flags & 0x80 else None
     password = reader.binary() if flags & 0x40 else None
     reader.end()
-    return Connect(version, client_id, bool(flags & 2), keep_alive_s, user_name, password, properties)
+    return Connect(version, client_id, bool(flags & 2), keep_alive_s, user_name, password, told, will_qos)
 
 
 def _subscribe(body: bytes, version: int, *, unsubscribe: bool) -> Subscribe:
     reader = Reader(body)
     packet_id = reader.packet_id()
     if version == V5:
-        reader.properties()
+        properties_read(reader, properties.IN_UNSUBSCRIBE if unsubscribe else properties.IN_SUBSCRIBE)
     count = 0
     while not reader.at_end():
-        reader.text()
+        topic_filter = reader.text()
+        if not topic_filter:
+            raise MalformedPacketError("an empty topic filter")  # [MQTT-4.7.3-1]
         if not unsubscribe:
-            reader.byte()
+            _check_options(reader.byte(), topic_filter, version)
         count += 1
     if count == 0:
         raise MalformedPacketError("no topic filter")
     return Subscribe(packet_id, count, unsubscribe)
 
 
+def _check_options(options: int, topic_filter: str, version: int) -> None:
+    """[MQTT-3.8.3-5] and its elder brother 3-8.3-4: reserved bits are 0, QoS 3 and retain handling 3 are none."""
+    if options & 3 == 3 or options & (0xC0 if version == V5 else 0xFC):
+        raise MalformedPacketError("subscription options that are none")
+    if options & 0x30 == 0x30 or (options & 4 and topic_filter.startswith("$share/")):
+        raise ProtocolViolationError("subscription options that contradict each other")
+
+
+def _disconnect(body: bytes, version: int) -> Disconnect:
+    if not body:
+        return Disconnect()
+    reader = Reader(body)
+    if version != V5:
+        reader.end()  # 3.1.1 gives no reasons
+    reader.byte()
+    told = {} if reader.at_end() else properties_read(reader, properties.IN_DISCONNECT)
+    reader.end()
+    return Disconnect(int(str(told.get(properties.SESSION_EXPIRY, 0))))
+
+
 # --- answers ---
 
 
-def connack_encode(version: int, reason: Reason, properties: dict[int, object] | None = None) -> bytes:
+def connack_encode(version: int, reason: Reason, told: Mapping[int, object] | None = None) -> bytes:
     """CONNACK; never with a session, because publishers leave nothing behind that would need one."""
     if version == V5:
-        return _packet(Kind.CONNACK, bytes((0, reason)) + properties_encode(properties or {}))
+        return _packet(Kind.CONNACK, bytes((0, reason)) + properties_encode(told or {}))
     return _packet(Kind.CONNACK, bytes((0, _CONNACK_311.get(reason, 3))))
 
 
@@ -292,7 +331,9 @@ def disconnect_encode(version: int, reason: Reason, text: str = "") -> bytes:
     """DISCONNECT with a reason; 3.1.1 has none from a server, so there it is nothing."""
     if version != V5:
         return b""
-    return _packet(Kind.DISCONNECT, bytes((reason,)) + properties_encode({0x1F: text} if text else {}))
+    return _packet(
+        Kind.DISCONNECT, bytes((reason,)) + properties_encode({properties.REASON_STRING: text} if text else {})
+    )
 
 
 PINGRESP = b"\xd0\x00"

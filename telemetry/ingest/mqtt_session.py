@@ -1,11 +1,14 @@
 """One device's MQTT connection: who it is, what it may say, and when it has to wait."""
 
 import asyncio
+import zlib
 from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from accounts.api_keys import VerifiedKey
+from telemetry.ingest import mqtt_properties as properties
+from telemetry.ingest.mqtt_line import silence_probe
 from telemetry.ingest.mqtt_packets import (
     PINGRESP,
     V5,
@@ -24,7 +27,8 @@ from telemetry.ingest.mqtt_packets import (
     puback_encode,
     suback_encode,
 )
-from telemetry.ingest.mqtt_wire import MalformedPacketError
+from telemetry.ingest.mqtt_resends import RECORD_BYTES, Told, client_mark
+from telemetry.ingest.mqtt_wire import MalformedPacketError, ProtocolViolationError
 from telemetry.ingest.payloads import MAX_BYTES
 from telemetry.ingest.topics import topic_parse
 
@@ -36,6 +40,8 @@ _log = structlog.get_logger(__name__)
 MAX_PACKET_BYTES = MAX_BYTES + 64 * 1024  # a payload as large as HTTP takes, and its topic
 RECEIVE_MAXIMUM = 1_000
 CONNECT_WITHIN_S = 10.0
+MESSAGE_COST_BYTES = 200  # what a message takes here beside its payload, which may be empty
+_MAX_CONNECT_BYTES = 16 * 1024
 _UNACKNOWLEDGED_BYTES = 512 * 1024
 _CLOSE_WITHIN_S = 5.0
 _REST_AT_MOST_S = 5.0  # a device that hears nothing for much longer takes us for dead
@@ -54,8 +60,14 @@ class DeviceConnection(asyncio.Protocol):
         self.unacknowledged = 0
         self._unacknowledged_bytes = 0
         self._transport: asyncio.Transport | None = None
-        self._decoder = Decoder(max_packet_bytes=MAX_PACKET_BYTES)
-        self._early: list[Packet] = []
+        self._decoder = Decoder(max_packet_bytes=MAX_PACKET_BYTES, max_first_bytes=_MAX_CONNECT_BYTES)
+        self._held_back: list[Packet] = []
+        self._holding = False
+        self._told = Told()
+        self._client_mark = b""
+        self._resendable: dict[int, int] = {}
+        self._hears_bytes = 0
+        self._session_expiry_s = 0
         self._pauses: set[str] = set()
         self._keep_alive_s = 0.0
         self._began_s = self._heard_s = door.loop.time()
@@ -67,24 +79,28 @@ class DeviceConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
+        silence_probe(transport.get_extra_info("socket"))
         if not self.door.enter(self):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
+        self._part()
         self.door.leave(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard_s = self.door.loop.time()
+        self._told.unconfirmed(self._transport)
         try:
             for packet in self._decoder.feed(data):
                 self._take(packet)
                 if self.closed:
                     return
         except UnsupportedVersionError as error:
-            self._refuse_connect(Reason.UNSUPPORTED_VERSION, str(error))
+            self.refused(Reason.UNSUPPORTED_VERSION, str(error))
         except PacketTooLargeError as error:
             self.close(Reason.PACKET_TOO_LARGE, str(error))
+        except ProtocolViolationError as error:
+            self.close(Reason.PROTOCOL_ERROR, str(error))
         except MalformedPacketError as error:
             self.close(Reason.MALFORMED_PACKET, str(error))
 
@@ -96,17 +112,29 @@ class DeviceConnection(asyncio.Protocol):
 
     # --- the door's side ---
 
-    def settled(self, packets: bytes, count: int, size: int) -> None:
+    def settled(self, count: int, cost_bytes: int, pubacks: bytes = b"", records: bytes | bytearray = b"") -> None:
         """Messages are done with: send the PUBACKs, if any; what they stand for is on disk.
 
-        count: how many of the messages were QoS 1; size: bytes of all their payloads.
+        count: how many of the messages were QoS 1; records: of those on disk, see `mqtt_resends`.
         """
         self.unacknowledged -= count
-        self._unacknowledged_bytes -= size
+        self._unacknowledged_bytes -= cost_bytes
+        if self.closed:
+            self._keep(bytes(records))
+            self.door.leave(self)
+            return
+        if pubacks:
+            self._write(pubacks)
+            self._told.add(records)
         if self._unacknowledged_bytes <= _UNACKNOWLEDGED_BYTES:
             self._resume("disk")
-        if packets and not self.closed:
-            self._write(packets)
+        if "resend" in self._pauses and not self.unacknowledged:
+            self._let_go("resend")
+
+    def marks(self, records: bytes | bytearray) -> bytes:
+        """The marks of these messages of this device, as the journal keeps them."""
+        places = range(0, len(records), RECORD_BYTES)
+        return b"".join([self._client_mark + records[at : at + RECORD_BYTES] for at in places])
 
     def rest(self, seconds: float) -> None:
         """Read nothing more for a while: the plan's rate is used up, and TCP passes that on to the device."""
@@ -127,22 +155,28 @@ class DeviceConnection(asyncio.Protocol):
         """Say why (MQTT 5) and hang up."""
         if self.closed:
             return
-        self.closed = True
         quiet = reason in {Reason.SUCCESS, Reason.SERVER_SHUTTING_DOWN, Reason.SESSION_TAKEN_OVER}
         log = _log.info if quiet else _log.warning
         log("device_disconnected", **self._who(), reason=reason.name.lower(), detail=text[:200])
+        if self.key is not None and reason is not Reason.SUCCESS:
+            say = disconnect_encode
+            self._write(say(self.version, reason, text[:200]), say(self.version, reason))
+        self._part()
         if self._transport is None:
             return
-        if self.key is not None and reason is not Reason.SUCCESS:
-            self._transport.write(disconnect_encode(self.version, reason, text[:200]))
         self._transport.close()
         self.door.loop.call_later(_CLOSE_WITHIN_S, self._transport.abort)
 
     # --- packets ---
 
     def _take(self, packet: Packet) -> None:
-        if self.key is None:
-            self._before_connack(packet)
+        if self._holding:
+            # Allowed to follow CONNECT at once [MQTT-3.1.4-5]; bounded, because nothing more is read meanwhile.
+            self._held_back.append(packet)
+        elif self.key is None and isinstance(packet, Connect):
+            self._connect(packet)
+        elif self.key is None:
+            self.close(Reason.PROTOCOL_ERROR, "the first packet is not CONNECT")
         elif isinstance(packet, Publish):
             self._publish(packet)
         elif isinstance(packet, PingRequest):
@@ -150,30 +184,28 @@ class DeviceConnection(asyncio.Protocol):
         elif isinstance(packet, Subscribe):
             self._write(suback_encode(self.version, packet))
         elif isinstance(packet, Disconnect):
-            self.close(Reason.SUCCESS)
+            if packet.session_expiry_s and not self._session_expiry_s:
+                self.close(Reason.PROTOCOL_ERROR, "a session that was never asked for can't be left behind")
+            else:
+                self.close(Reason.SUCCESS)
         else:
             self.close(Reason.PROTOCOL_ERROR, "this packet has no place here")
-
-    def _before_connack(self, packet: Packet) -> None:
-        if "connecting" in self._pauses:
-            # Allowed to follow CONNECT at once [MQTT-3.1.4-5]; bounded, because nothing more is read meanwhile.
-            self._early.append(packet)
-        elif isinstance(packet, Connect):
-            self._connect(packet)
-        else:
-            self.close(Reason.PROTOCOL_ERROR, "the first packet is not CONNECT")
 
     def _connect(self, packet: Connect) -> None:
         self.version = packet.version
         self.client_id = packet.client_id
-        if 0x15 in packet.properties:
-            self._refuse_connect(Reason.BAD_AUTHENTICATION_METHOD, "no enhanced authentication here")
+        self._hears_bytes = int(str(packet.properties.get(properties.MAXIMUM_PACKET_SIZE, 0)))
+        self._session_expiry_s = int(str(packet.properties.get(properties.SESSION_EXPIRY, 0)))
+        if properties.AUTHENTICATION_METHOD in packet.properties:
+            self.refused(Reason.BAD_AUTHENTICATION_METHOD, "no enhanced authentication here")
+        elif packet.will_qos == 2 and self.version == V5:
+            self.refused(Reason.QOS_NOT_SUPPORTED, "a will of QoS 0 or 1, please")  # [MQTT-3.2.2-12]
         elif not packet.client_id and self.version != V5 and not packet.clean:
-            self._refuse_connect(Reason.CLIENT_ID_INVALID, "a client id is needed without clean session")
+            self.refused(Reason.CLIENT_ID_INVALID, "a client id is needed without clean session")
         elif not packet.user_name or packet.password is None:
-            self._refuse_connect(Reason.BAD_CREDENTIALS, "user name (the factory) and password (an API key) are needed")
+            self.refused(Reason.BAD_CREDENTIALS, "user name (the factory) and password (an API key) are needed")
         else:
-            self._pause("connecting")
+            self._hold("connecting")
             self.door.admit(self, packet)
 
     def connected(self, key: VerifiedKey, packet: Connect) -> None:
@@ -182,51 +214,67 @@ class DeviceConnection(asyncio.Protocol):
             return
         self.key = key
         self._keep_alive_s = packet.keep_alive_s * 1.5
-        properties: dict[int, object] = {
-            0x11: 0,  # no session outlives its connection
-            0x21: RECEIVE_MAXIMUM,
-            0x24: 1,
-            0x27: MAX_PACKET_BYTES,
-            0x28: 0,
-            0x29: 0,
-            0x2A: 0,
+        # Wildcard and shared subscriptions are refused like all others, one by one: that costs no connection.
+        told: dict[int, object] = {
+            properties.SESSION_EXPIRY: 0,  # no session outlives its connection
+            properties.RECEIVE_MAXIMUM: RECEIVE_MAXIMUM,
+            properties.MAXIMUM_QOS: 1,
+            properties.MAXIMUM_PACKET_SIZE: MAX_PACKET_BYTES,
         }
         if not self.client_id:
             self.client_id = self.door.new_client_id()
-            properties[0x12] = self.client_id
+            told[properties.ASSIGNED_CLIENT_ID] = self.client_id
+        self._client_mark = client_mark(self.client_id)
+        self._resendable = self.door.resends.of(key.factory, self._client_mark)
         self.door.take_over(self)
-        self._write(connack_encode(self.version, Reason.SUCCESS, properties))
+        self._write(connack_encode(self.version, Reason.SUCCESS, told))
         _log.info("device_connected", **self._who(), version=self.version)
-        early, self._early = self._early, []
-        for waiting in early:
-            self._take(waiting)
-        self._resume("connecting")
+        self._let_go("connecting")
 
     def refused(self, reason: Reason, text: str) -> None:
-        """The key is not good."""
-        self._refuse_connect(reason, text)
-
-    def _refuse_connect(self, reason: Reason, text: str) -> None:
+        """This CONNECT is not good: say so, as far as it can be said, and hang up."""
         if self.closed:
             return
-        if self._transport is not None and self.key is None:
+        if self.key is None:
             # A version that isn't spoken here understands at most 3.1.1's answer.
-            self._transport.write(connack_encode(self.version, reason))
+            why = {properties.REASON_STRING: text[:200]}
+            self._write(connack_encode(self.version, reason, why), connack_encode(self.version, reason))
         self.close(reason, text)
 
     def _publish(self, packet: Publish) -> None:
         if packet.qos == 2:
+            # A device that speaks 3.1.1 hears nothing but the line going dead, so the factory is told.
+            self.door.refuse(self, "qos_not_supported", "QoS 2 is not taken here: publish with QoS 1", packet)
             self.close(Reason.QOS_NOT_SUPPORTED, "QoS 0 or 1, please")
-        elif 0x23 in packet.properties:
+        elif properties.TOPIC_ALIAS in packet.properties:
             self.close(Reason.TOPIC_ALIAS_INVALID, "no topic aliases here")
         elif packet.qos and self.version == V5 and self.unacknowledged >= RECEIVE_MAXIMUM:
-            self.close(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"more than {RECEIVE_MAXIMUM} unacknowledged messages")
+            self.close(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"at most {RECEIVE_MAXIMUM} unacknowledged messages")
+        elif packet.qos and self._resendable and self._known(packet):
+            self._acknowledge_again(packet)
         elif packet.topic == self._topic or self._understood(packet):
             self.unacknowledged += bool(packet.qos)
-            self._unacknowledged_bytes += len(packet.payload)
+            self._unacknowledged_bytes += len(packet.payload) + MESSAGE_COST_BYTES
             if self._unacknowledged_bytes > _UNACKNOWLEDGED_BYTES:
                 self._pause("disk")
             self.door.take(self, self._machine, packet)
+
+    def _known(self, packet: Publish) -> bool:
+        """Whether this was taken on an earlier connection whose PUBACK may have been lost."""
+        if packet.dup:
+            return self._resendable.get(packet.packet_id) == zlib.crc32(packet.payload)
+        # A new message by the same packet id: the old one's PUBACK did arrive.
+        self._resendable.pop(packet.packet_id, None)
+        return False
+
+    def _acknowledge_again(self, packet: Publish) -> None:
+        if self.unacknowledged:
+            # PUBACKs go out in the order of the messages [MQTT-4.6.0-2].
+            self._hold("resend")
+            self._held_back.append(packet)
+            return
+        _log.info("resend_known", **self._who(), packet_id=packet.packet_id)
+        self._write(puback_encode(self.version, packet.packet_id))
 
     def _understood(self, packet: Publish) -> bool:
         """Find the machine in a topic; one of another factory ends the connection, an unknown one only the message."""
@@ -250,9 +298,39 @@ class DeviceConnection(asyncio.Protocol):
 
     # --- reading and writing ---
 
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self.closed:
+    def _write(self, data: bytes, shorter: bytes = b"") -> None:
+        """Say a packet, or its shorter form where the device takes no larger ones [MQTT-3.1.2-24]."""
+        if self._transport is None or self.closed:
+            return
+        if self._hears_bytes and self.version == V5 and data[:1] != b"\x40" and len(data) > self._hears_bytes:
+            data = shorter if len(shorter) <= self._hears_bytes else b""
+        if data:
             self._transport.write(data)
+
+    def _hold(self, why: str) -> None:
+        """Read nothing more, and keep what was read already, until `_let_go`."""
+        self._holding = True
+        self._pause(why)
+
+    def _let_go(self, why: str) -> None:
+        self._holding = False
+        waiting, self._held_back = self._held_back, []
+        for packet in waiting:
+            if self.closed:
+                return
+            self._take(packet)
+        if not self._holding:
+            self._resume(why)
+
+    def _part(self) -> None:
+        """The end, whoever made it: remember which PUBACKs may not have arrived."""
+        if not self.closed:
+            self.closed = True
+            self._keep(self._told.unconfirmed(self._transport))
+
+    def _keep(self, records: bytes) -> None:
+        if self.key is not None:
+            self.door.resends.keep(self.key.factory, self._client_mark, records)
 
     def _pause(self, why: str) -> None:
         if not self._pauses and self._transport is not None and not self.closed:

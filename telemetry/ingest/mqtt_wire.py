@@ -7,6 +7,10 @@ class MalformedPacketError(Exception):
     """Bytes that no MQTT packet has."""
 
 
+class ProtocolViolationError(MalformedPacketError):
+    """A packet that can be read and says what it may not say."""
+
+
 # MQTT 5, table 2-4: property -> its data type.
 _BYTE, _SHORT, _LONG, _VARINT, _TEXT, _BINARY, _PAIR = range(7)
 _TYPES = {
@@ -38,7 +42,6 @@ _TYPES = {
     0x29: _BYTE,  # subscription identifiers available
     0x2A: _BYTE,  # shared subscription available
 }
-_REPEATABLE = frozenset({0x26, 0x0B})
 _WIDTHS = {_BYTE: 1, _SHORT: 2, _LONG: 4}
 
 
@@ -95,8 +98,8 @@ class Reader:
                 return value
         raise MalformedPacketError("a variable byte integer of more than four bytes")
 
-    def properties(self) -> dict[int, object]:
-        """MQTT 5 properties by identifier; user properties are read and dropped."""
+    def properties(self, allowed: frozenset[int]) -> dict[int, object]:
+        """MQTT 5 properties by identifier, of those that may stand here; user properties are read and dropped."""
         length = self.varint()
         if length == 0:
             return {}
@@ -105,10 +108,10 @@ class Reader:
         while not inner.at_end():
             identifier = inner.varint()
             kind = _TYPES.get(identifier)
-            if kind is None:
-                raise MalformedPacketError(f"unknown property {identifier:#x}")
-            if identifier in found and identifier not in _REPEATABLE:
-                raise MalformedPacketError(f"property {identifier:#x} twice")
+            if kind is None or identifier not in allowed:
+                raise MalformedPacketError(f"property {identifier:#x} has no place here")
+            if identifier in found:
+                raise ProtocolViolationError(f"property {identifier:#x} twice")
             value = inner._value(kind)
             if kind != _PAIR:
                 found[identifier] = value

@@ -24,11 +24,13 @@ def connect(
     return packet(0x10, body)
 
 
-def publish(topic: str, payload: bytes, *, qos=1, packet_id=1, version=4, retain=False, properties=None) -> bytes:
+def publish(
+    topic: str, payload: bytes, *, qos=1, packet_id=1, version=4, retain=False, dup=False, properties=None
+) -> bytes:
     body = text_encode(topic) + (packet_id.to_bytes(2) if qos else b"")
     if version == 5:
         body += properties_encode(properties or {})
-    return packet(0x30 | qos << 1 | retain, body + payload)
+    return packet(0x30 | dup << 3 | qos << 1 | retain, body + payload)
 
 
 def subscribe(*topics: str, packet_id=7, version=4) -> bytes:

@@ -20,7 +20,14 @@ from telemetry.ingest.mqtt_packets import (
     puback_encode,
     suback_encode,
 )
-from telemetry.ingest.mqtt_wire import MalformedPacketError, Reader, text_encode, varint_encode
+from telemetry.ingest.mqtt_properties import IN_PUBLISH
+from telemetry.ingest.mqtt_wire import (
+    MalformedPacketError,
+    ProtocolViolationError,
+    Reader,
+    text_encode,
+    varint_encode,
+)
 from tests.telemetry.ingest import mqtt_client as device
 
 
@@ -114,11 +121,11 @@ def test_a_packet_is_refused_by_its_header_before_its_body_is_gathered():
 
 
 def test_properties_are_read_strictly():
-    with pytest.raises(MalformedPacketError, match="twice"):
-        Reader(b"\x04\x01\x00\x01\x00").properties()
-    with pytest.raises(MalformedPacketError, match="unknown"):
-        Reader(b"\x02\x7f\x00").properties()
-    assert Reader(b"\x07\x26\x00\x01a\x00\x01b").properties() == {}
+    with pytest.raises(ProtocolViolationError, match="twice"):
+        Reader(b"\x04\x01\x00\x01\x00").properties(IN_PUBLISH)
+    with pytest.raises(MalformedPacketError, match="no place"):
+        Reader(b"\x02\x7f\x00").properties(IN_PUBLISH)
+    assert Reader(b"\x07\x26\x00\x01a\x00\x01b").properties(IN_PUBLISH) == {}
 
 
 def test_answers_are_the_bytes_of_the_standard():
