@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+import numpy as np
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max
@@ -156,7 +157,7 @@ def _learn_metric(registry: _Registry, key: str, name: str, metric_id: int) -> N
 
 def _unknown(registry: _Registry, batch: ReadingBatch) -> dict[tuple[str, str], None]:
     """In order of arrival, which decides who gets the plan's last places."""
-    return dict.fromkeys((s.machine, s.metric) for s in batch if (s.machine, s.metric) not in registry.metric_ids)
+    return dict.fromkeys(key for key in batch.keys if key not in registry.metric_ids)
 
 
 def _registry_extend(factory: Factory, registry: _Registry, limits: Limits, batch: ReadingBatch) -> _Registry:
@@ -211,19 +212,13 @@ def _metrics_make(registry: _Registry, limits: Limits, wanted: Iterable[tuple[st
 
 
 def _sorted_out(registry: _Registry, batch: ReadingBatch, limits: Limits) -> Registered:
-    kept: list[Series] = []
-    refused: list[Refusal] = []
-    ids: dict[tuple[str, str], int] = {}
-    for series in batch:
-        key = (series.machine, series.metric)
-        metric_id = registry.metric_ids.get(key)
-        if metric_id is None:
-            refused.append(_refusal(registry, series, limits))
-        else:
-            ids[key] = metric_id
-            kept.append(series)
-    machines = {series.machine: registry.machines[series.machine] for series in kept}
-    return Registered(machines, ids, ReadingBatch(kept), refused)
+    ids = {key: registry.metric_ids[key] for key in batch.keys if key in registry.metric_ids}
+    machines = {key: registry.machines[key] for key in dict.fromkeys(machine for machine, _metric in ids)}
+    if len(ids) == len(batch.keys):
+        return Registered(machines, ids, batch, [])
+    known = np.array([key in ids for key in batch.keys], np.bool_)[batch.codes]
+    refused = [_refusal(registry, series, limits) for series in batch.only(~known)]
+    return Registered(machines, ids, batch.only(known), refused)
 
 
 def _refusal(registry: _Registry, series: Series, limits: Limits) -> Refusal:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common.errors import LimitReachedError
 from common.expiring import ExpiringMap
@@ -14,7 +13,7 @@ from telemetry.ingest.columns import ParsedPayload
 from telemetry.ingest.rate import TokenBucket
 from telemetry.ingest.rate_sharing import RateSharing
 from telemetry.ingest.refusals import Rejection, TooLargeError
-from telemetry.readings import ReadingBatch, Series
+from telemetry.readings import BoolArray, ReadingBatch
 from tenants.limits import SMALLEST_BODY_BYTES, Limits, limit_sentence, limits_of
 from tenants.models import Factory
 
@@ -104,19 +103,22 @@ def admit(parsed: ParsedPayload, *, factory_slug: str, now_ms: int) -> Admitted:
     now_ms: the time of arrival, in the middle of the accepted window.
     """
     rejected = list(parsed.rejected)
-    kept = []
-    window = _Window.of(_limits_known(factory_slug), now_ms)
-    unsure = not window.holds(parsed.batch)
-    for series, index in zip(parsed.batch, parsed.index, strict=True):
-        fault = name_fault(series.machine, series.metric)
+    batch = parsed.batch
+    good = _named_well(parsed, rejected) & _Window.of(_limits_known(factory_slug), now_ms).accepted(parsed, rejected)
+    wait_s = _bucket(factory_slug).charge(len(batch) + len(parsed.rejected))
+    return Admitted(batch if good.all() else batch.only(good), rejected, wait_s)
+
+
+def _named_well(parsed: ParsedPayload, rejected: list[Rejection]) -> BoolArray:
+    """Which readings have names that may be; the others are added to the rejected."""
+    good = np.ones(len(parsed.batch), np.bool_)
+    for code, (machine, metric) in enumerate(parsed.batch.keys):
+        fault = name_fault(machine, metric)
         if fault is not None:
-            rejected += [Rejection(place, series.metric, *fault, series.machine) for place in index.tolist()]
-            continue
-        whole = window.part(series, index, rejected) if unsure else series
-        if len(whole):
-            kept.append(whole)
-    wait_s = _bucket(factory_slug).charge(len(parsed.batch) + len(parsed.rejected))
-    return Admitted(ReadingBatch(kept), rejected, wait_s)
+            named = parsed.batch.codes == code
+            good &= ~named
+            rejected += [Rejection(place, metric, *fault, machine) for place in parsed.index[named].tolist()]
+    return good
 
 
 def _limits_known(slug: str) -> Limits:
@@ -148,21 +150,16 @@ class _Window:
     def of(cls, limits: Limits, now_ms: int) -> "_Window":
         return cls(now_ms, now_ms - limits.past_ms, now_ms + limits.ahead_ms)
 
-    def holds(self, batch: ReadingBatch) -> bool:
-        if not batch.series:
-            return True
-        times = np.concatenate([series.t_ms for series in batch])
-        return bool(times.min() >= self.first_ms and times.max() <= self.last_ms)
-
-    def part(self, series: Series, index: NDArray[np.int64], rejected: list[Rejection]) -> Series:
-        """What of a series lies within; the rest is added to the rejected."""
-        good = (series.t_ms >= self.first_ms) & (series.t_ms <= self.last_ms)
-        if good.all():
-            return series
-        for place in np.flatnonzero(~good).tolist():
-            code, detail = self._fault(int(series.t_ms[place]))
-            rejected.append(Rejection(int(index[place]), series.metric, code, detail, series.machine))
-        return Series(series.machine, series.metric, series.t_ms[good], series.values[good])
+    def accepted(self, parsed: ParsedPayload, rejected: list[Rejection]) -> BoolArray:
+        """Which readings lie within; of the others, those with good names are added to the rejected."""
+        batch = parsed.batch
+        good = (batch.t_ms >= self.first_ms) & (batch.t_ms <= self.last_ms)
+        for at in np.flatnonzero(~good).tolist():
+            machine, metric = batch.keys[batch.codes[at]]
+            if name_fault(machine, metric) is None:
+                code, detail = self._fault(int(batch.t_ms[at]))
+                rejected.append(Rejection(int(parsed.index[at]), metric, code, detail, machine))
+        return good
 
     def _fault(self, t_ms: int) -> tuple[str, str]:
         if t_ms > self.last_ms:

@@ -1,65 +1,83 @@
 """Gathers readings of any number of bodies into columns, with what each body had refused. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from telemetry.ingest.refusals import Rejection
-from telemetry.readings import Float64Array, Int64Array, ReadingBatch, Series
+from telemetry.readings import Float64Array, Int64Array, Key, ReadingBatch
 
 # No sensor measures beyond this, and float64 keeps no unit digits there: a number of 30 digits is a fault, not a value.
 LARGEST_VALUE = 1e18
 
-
-@dataclass(slots=True)
-class _Points:
-    t_ms: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    index: list[int] = field(default_factory=list)
+_Shape: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedPayload:
     """Readable readings in columns and the values that were refused.
 
-    index: for each series of the batch, where its readings stood in the body.
+    index: where each reading of the batch stood in the body, shape (n,).
     """
 
     batch: ReadingBatch
     rejected: list[Rejection]
-    index: Sequence[NDArray[np.int64]] = ()
+    index: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    code: int
+    t_ms: Int64Array
+    values: Float64Array
+    index: Int64Array
 
 
 class Columns:
-    """Readings by machine and metric, in the order of their arrival.
+    """Readings by machine and metric, in the order of their arrival; blocks behind what came reading by reading.
 
     >>> columns = Columns()
-    >>> columns.point("M01", "vibration", 1000, 2.1, index=0)
-    >>> columns.point("M01", "vibration", 1000, float("inf"), index=1)
+    >>> columns.row("M01", {"vibration": 2.1, "temperature": 71.3}, t_ms=1000, index=0)
+    >>> columns.row("M01", {"vibration": float("inf")}, t_ms=1000, index=1)
     >>> parsed = columns.finish()
     >>> len(parsed.batch), parsed.rejected[0].code
-    (1, 'not_finite')
+    (2, 'not_finite')
     """
 
     def __init__(self) -> None:
-        self._points: dict[tuple[str, str], _Points] = {}
-        self._blocks: list[tuple[Series, NDArray[np.int64]]] = []
+        self._codes: dict[Key, int] = {}
+        self._shapes: dict[tuple[str, _Shape], list[int]] = {}
+        self._row_codes: list[int] = []
+        self._row_values: list[float] = []
+        # Of each row: its time, its place in the body, and how many values it has.
+        self._t_ms: list[int] = []
+        self._index: list[int] = []
+        self._lengths: list[int] = []
+        self._blocks: list[_Block] = []
         self.rejected: list[Rejection] = []
+
+    def row(self, machine: str, metrics: Mapping[str, float], *, t_ms: int, index: int) -> None:
+        """Take one reading of each metric; values that are no readings are refused one by one."""
+        values = metrics.values()
+        # The sum of finite values of this size is finite; NaN makes every comparison false.
+        if not metrics or not (min(values) >= -LARGEST_VALUE and max(values) <= LARGEST_VALUE and _finite(values)):
+            metrics = self._sifted(machine, metrics, index)
+            values = metrics.values()
+        shape = (machine, tuple(metrics))
+        codes = self._shapes.get(shape)
+        if codes is None:
+            codes = self._shapes[shape] = [self._code(machine, metric) for metric in metrics]
+        self._row_codes += codes
+        self._row_values += values
+        self._t_ms.append(t_ms)
+        self._index.append(index)
+        self._lengths.append(len(codes))
 
     def point(self, machine: str, metric: str, t_ms: int, value: float, *, index: int) -> None:
         """Take one reading."""
-        if not -LARGEST_VALUE <= value <= LARGEST_VALUE:  # NaN compares false
-            code, detail = value_fault(value)
-            self.rejected.append(Rejection(index, metric, code, detail, machine))
-            return
-        points = self._points.get((machine, metric))
-        if points is None:
-            points = self._points[machine, metric] = _Points()
-        points.t_ms.append(t_ms)
-        points.values.append(value)
-        points.index.append(index)
+        self.row(machine, {metric: value}, t_ms=t_ms, index=index)
 
     def block(self, machine: str, metric: str, t_ms: Int64Array, values: Float64Array) -> None:
         """Take a column; values that are no readings are refused one by one, the rest stays a column."""
@@ -71,7 +89,7 @@ class Columns:
                 self.rejected.append(Rejection(at, metric, code, detail, machine))
             t_ms, values, index = t_ms[good], values[good], index[good]
         if len(values):
-            self._blocks.append((Series(machine, metric, t_ms, values), index))
+            self._blocks.append(_Block(self._code(machine, metric), t_ms, values, index))
 
     def refuse(self, rejection: Rejection) -> None:
         """Take note of a value that is no reading."""
@@ -79,14 +97,36 @@ class Columns:
 
     def finish(self) -> ParsedPayload:
         """The columns so far."""
-        series = [
-            Series(machine, metric, np.array(p.t_ms, np.int64), np.array(p.values, np.float64))
-            for (machine, metric), p in self._points.items()
-        ]
-        index = [np.array(p.index, np.int64) for p in self._points.values()]
-        series += [block for block, _ in self._blocks]
-        index += [where for _, where in self._blocks]
-        return ParsedPayload(ReadingBatch(series), self.rejected, index)
+        lengths = np.array(self._lengths, np.int64)
+        codes = np.array(self._row_codes, np.int32)
+        t_ms = np.array(self._t_ms, np.int64).repeat(lengths)
+        values = np.array(self._row_values, np.float64)
+        index = np.array(self._index, np.int64).repeat(lengths)
+        if self._blocks:
+            sizes = [len(block.values) for block in self._blocks]
+            codes = np.append(codes, np.repeat([block.code for block in self._blocks], sizes).astype(np.int32))
+            t_ms = np.concatenate([t_ms, *(block.t_ms for block in self._blocks)])
+            values = np.concatenate([values, *(block.values for block in self._blocks)])
+            index = np.concatenate([index, *(block.index for block in self._blocks)])
+        return ParsedPayload(ReadingBatch.of_columns(list(self._codes), codes, t_ms, values), self.rejected, index)
+
+    def _code(self, machine: str, metric: str) -> int:
+        return self._codes.setdefault((machine, metric), len(self._codes))
+
+    def _sifted(self, machine: str, metrics: Mapping[str, float], index: int) -> Mapping[str, float]:
+        good = {}
+        for metric, value in metrics.items():
+            if -LARGEST_VALUE <= value <= LARGEST_VALUE:
+                good[metric] = value
+            else:
+                code, detail = value_fault(value)
+                self.rejected.append(Rejection(index, metric, code, detail, machine))
+        return good
+
+
+def _finite(values: Iterable[float]) -> bool:
+    total = sum(values)
+    return total - total == 0
 
 
 def value_fault(value: float) -> tuple[str, str]:

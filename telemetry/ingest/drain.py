@@ -135,7 +135,7 @@ class Drain:
 
     def _store_rows(self, factory: Factory, entries: list[Entry]) -> list[Refusal]:
         registered = registration_of(ReadingBatch.merged([ReadingBatch.from_bytes(entry.body) for entry in entries]))
-        if registered.batch.series:
+        if registered.batch:
             try:
                 self._store.write(registered.batch, machines=registered.machines)
             except StoreUnavailableError:

@@ -16,7 +16,7 @@ from telemetry.ingest.columns import LARGEST_VALUE, Columns, ParsedPayload
 from telemetry.ingest.line_grammar import BadLine, Line, lines_read
 from telemetry.ingest.payloads import MAX_BYTES, MAX_READINGS
 from telemetry.ingest.refusals import PayloadError, Rejection, TooLargeError, TooManyReadingsError
-from telemetry.readings import Float64Array, Int64Array, ReadingBatch, Series
+from telemetry.readings import Float64Array, Int64Array, Key, ReadingBatch
 
 # How many of a unit make a millisecond, or how many milliseconds make the unit.
 _PER_MS = {"ns": 1_000_000, "us": 1_000}
@@ -109,19 +109,13 @@ def _check_regular(body: bytes) -> bool:
 def _grouped(
     keys: list[tuple[bytes, bytes]], t_ms: Int64Array, values: Float64Array, line_of: Int64Array
 ) -> ParsedPayload:
-    """One series for each head and name, its readings in the order of their lines."""
-    places: dict[tuple[bytes, bytes], int] = {}
-    place_of = np.array([places.setdefault(key, len(places)) for key in keys])
-    order = np.argsort(place_of, kind="stable")
-    t_ms, values, line_of = t_ms[order], values[order], line_of[order]
-    ends = np.bincount(place_of).cumsum().tolist()
-    machines = {head: _machine(head) for head in dict.fromkeys(head for head, _name in places)}
-    series, index, start = [], [], 0
-    for (head, name), end in zip(places, ends, strict=True):
-        series.append(Series(machines[head], _text(name), t_ms[start:end], values[start:end]))
-        index.append(line_of[start:end])
-        start = end
-    return ParsedPayload(ReadingBatch(series), [], index)
+    """Readings in the order of their lines; heads that name the same machine with other tags meet in one series."""
+    machines = {head: _machine(head) for head in dict.fromkeys(head for head, _name in keys)}
+    texts = {key: (machines[key[0]], _text(key[1])) for key in dict.fromkeys(keys)}
+    places: dict[Key, int] = {}
+    codes = {key: places.setdefault(text, len(places)) for key, text in texts.items()}
+    code_of = np.array([codes[key] for key in keys], np.int32)
+    return ParsedPayload(ReadingBatch.of_columns(list(places), code_of, t_ms, values), [], line_of)
 
 
 def _times(times: Sequence[bytes], precision: str) -> Int64Array:

@@ -22,7 +22,7 @@ def learn(slug="mill", **plan):
 
 def admitted(*times, slug="mill"):
     series = Series("M01", "a", np.array(times, np.int64), np.arange(len(times), dtype=np.float64))
-    parsed = ParsedPayload(ReadingBatch([series]), [], [np.arange(len(times))])
+    parsed = ParsedPayload(ReadingBatch([series]), [], np.arange(len(times)))
     return admission.admit(parsed, factory_slug=slug, now_ms=NOW_MS)
 
 

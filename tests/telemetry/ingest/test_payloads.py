@@ -222,4 +222,4 @@ def test_random_json_is_read_or_refused_and_every_kept_value_is_a_finite_number(
         assert series.machine
         assert abs(series.values).max() <= 1e18
         assert len(series.t_ms) == len(series.values)
-    assert len(parsed.index) == len(list(parsed.batch))
+    assert len(parsed.index) == len(parsed.batch)
