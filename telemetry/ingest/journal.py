@@ -9,16 +9,25 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from common import clock
-from telemetry.ingest import journal_file
-from telemetry.ingest.journal_file import DeadLetter, Entry, JournalBusyError, JournalError, JournalFullError, immediate
+from telemetry.ingest import journal_file, journal_salvage
+from telemetry.ingest.journal_file import (
+    DeadLetter,
+    Entry,
+    JournalBusyError,
+    JournalDamagedError,
+    JournalError,
+    JournalFullError,
+    immediate,
+)
 
 __all__ = [
     "READINGS",
@@ -78,7 +87,7 @@ class Journal:
     def __init__(
         self, directory: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, reserve_bytes: int = DEFAULT_RESERVE_BYTES
     ) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        journal_salvage.journal_open(directory, max_bytes=max_bytes)
         self._directory = directory
         self._max_bytes = max_bytes
         self._reserve_bytes = reserve_bytes
@@ -88,7 +97,6 @@ class Journal:
         self._closed = False
         self._readers = threading.local()
         self._on_commit: list[Callable[[], None]] = []
-        journal_file.prepare(self._reader())
         self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
         self._thread.start()
 
@@ -129,8 +137,8 @@ class Journal:
 
     def marks_read(self) -> list[tuple[str, int, bool, bytes]]:
         """Factory, time, whether it was kept on purpose, and marks of each row of them, oldest first."""
-        with journal_file.translated():
-            rows = self._reader().execute("SELECT factory, at_ms, kept, marks FROM mark ORDER BY id")
+        with self._reading() as reader:
+            rows = reader.execute("SELECT factory, at_ms, kept, marks FROM mark ORDER BY id")
             return [(factory, at_ms, bool(kept), marks) for factory, at_ms, kept, marks in rows]
 
     def marks_keep(self, factory: str, marks: bytes) -> "Future[int]":
@@ -171,45 +179,43 @@ class Journal:
 
     def factories(self) -> list[str]:
         """Which factories have rows here."""
-        with journal_file.translated():
-            return [row[0] for row in self._reader().execute(_FACTORIES)]
+        with self._reading() as reader:
+            return [row[0] for row in reader.execute(_FACTORIES)]
 
     def oldest_ms(self, factory: str) -> int | None:
         """When a factory's oldest row was appended; None when it has none."""
         query = "SELECT at_ms FROM entry WHERE factory = ? ORDER BY id LIMIT 1"
-        with journal_file.translated():
-            row = self._reader().execute(query, (factory,)).fetchone()
+        with self._reading() as reader:
+            row = reader.execute(query, (factory,)).fetchone()
         return int(row[0]) if row else None
 
     def last_id(self) -> int:
         """The id of the newest row ever appended."""
-        with journal_file.translated():
-            row = self._reader().execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
+        with self._reading() as reader:
+            row = reader.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
         return int(row[0]) if row else 0
 
     def version(self) -> int:
         """A number that changes when any process has committed; cheap enough to poll."""
-        with journal_file.translated():
-            return int(self._reader().execute("PRAGMA data_version").fetchone()[0])
+        with self._reading() as reader:
+            return int(reader.execute("PRAGMA data_version").fetchone()[0])
 
     def dead_letters(self) -> list[tuple[int, str, str]]:
         """Id, factory and reason of each buried row."""
-        with journal_file.translated():
-            return list(self._reader().execute("SELECT id, factory, reason FROM dead_letter ORDER BY id"))
+        with self._reading() as reader:
+            return list(reader.execute("SELECT id, factory, reason FROM dead_letter ORDER BY id"))
 
     def dead_letter_entries(self, limit: int = -1) -> list[DeadLetter]:
         """What was buried, oldest first, without its bytes; at most `limit`, or all."""
-        query = (
-            "SELECT id, factory, kind, readings, at_ms, length(body), reason FROM dead_letter ORDER BY id LIMIT ?"
-        )
-        with journal_file.translated():
-            return [DeadLetter(*row) for row in self._reader().execute(query, (limit,))]
+        query = "SELECT id, factory, kind, readings, at_ms, length(body), reason FROM dead_letter ORDER BY id LIMIT ?"
+        with self._reading() as reader:
+            return [DeadLetter(*row) for row in reader.execute(query, (limit,))]
 
     def dead_letter(self, row_id: int) -> Entry | None:
         """One buried row with its bytes."""
         query = f"SELECT {_COLUMNS} FROM dead_letter WHERE id = ?"  # noqa: S608  # a constant
-        with journal_file.translated():
-            row = self._reader().execute(query, (row_id,)).fetchone()
+        with self._reading() as reader:
+            row = reader.execute(query, (row_id,)).fetchone()
         return journal_file.entry_of(row) if row else None
 
     def on_commit(self, callback: Callable[[], None]) -> None:
@@ -218,8 +224,8 @@ class Journal:
 
     def checkpoint(self) -> None:
         """Move what is on disk from the log into the file without making anybody wait; for the drain."""
-        with journal_file.translated():
-            self._reader().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        with self._reading() as reader:
+            reader.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -234,15 +240,29 @@ class Journal:
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
+        if connection is None or journal_file.replaced(connection):
             connection = journal_file.connect(self._directory, max_bytes=self._max_bytes)
             self._readers.connection = connection
         return connection
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection. Raises JournalError; of a damaged file once, for then another takes its place."""
+        met = journal_file.file_id(self._directory)
+        try:
+            with journal_file.translated():
+                yield self._reader()
+        except JournalDamagedError as error:
+            self._rescue(met, error)
+            raise
+
+    def _rescue(self, met: int | None, error: JournalDamagedError) -> None:
+        journal_salvage.rescue(self._directory, max_bytes=self._max_bytes, met=met, why=str(error))
+
     def _read(self, query: str, arguments: tuple[object, ...], max_bytes: int) -> list[Entry]:
         entries, size = [], 0
-        with journal_file.translated():
-            cursor = self._reader().execute(query, arguments)
+        with self._reading() as reader:
+            cursor = reader.execute(query, arguments)
             for row in cursor:
                 entries.append(journal_file.entry_of(row))
                 size += len(row[-1]) + 100
@@ -263,11 +283,15 @@ class Journal:
         stopping = False
         while not stopping:
             group, stopping = self._next_group()
+            met = journal_file.file_id(self._directory)
             try:
                 connection = connection or journal_file.connect(self._directory, max_bytes=self._max_bytes)
                 self._commit(connection, group)
             except (sqlite3.Error, OSError, JournalError) as error:
                 connection = self._failed(connection, group, error)
+                translated = journal_file.journal_error(error)
+                if isinstance(translated, JournalDamagedError):
+                    self._rescue(met, translated)
             self._forget_waiting(group)
         if connection is not None:
             connection.close()

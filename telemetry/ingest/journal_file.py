@@ -4,6 +4,8 @@ Only this module knows SQLite. `synchronous=FULL` syncs the write-ahead log at e
 acknowledgement promises; SQLite's own frame checksums cut a torn tail, and each row carries one more of its own.
 """
 
+import fcntl
+import os
 import sqlite3
 import time
 import zlib
@@ -19,7 +21,8 @@ from common.errors import DomainError
 FILE_NAME = "journal.sqlite3"
 BUSY_FOR_S = 10.0
 _PAGE_BYTES = 4096
-_SCHEMA = """
+_GATE_NAME = "journal.gate"
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     factory TEXT NOT NULL, kind INTEGER NOT NULL, readings INTEGER NOT NULL, at_ms INTEGER NOT NULL,
@@ -54,6 +57,40 @@ class JournalBusyError(JournalError):
     """More is waiting for the disk than memory should hold, or another process holds the file."""
 
     code = "journal_busy"
+
+
+class JournalDamagedError(JournalError):
+    """The file's structure is broken; `journal_salvage` begins another."""
+
+    code = "journal_damaged"
+
+
+class JournalReplacedError(JournalError):
+    """The file was set aside while this connection held it."""
+
+    code = "journal_replaced"
+
+
+class _Connection(sqlite3.Connection):
+    """Knows its file and the gate before it, because a damaged file is replaced under those who hold it."""
+
+    opened: int | None = None
+    directory = Path()
+    _gate = -1
+
+    def gate(self) -> int:
+        if self._gate < 0:
+            self._gate = _gate_open(self.directory)
+        return self._gate
+
+    def close(self) -> None:
+        super().close()
+        self.__del__()
+
+    def __del__(self) -> None:
+        if self._gate >= 0:
+            os.close(self._gate)
+            self._gate = -1
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -91,11 +128,42 @@ def entry_of(row: tuple[int, str, int, int, int, int, bytes]) -> Entry:
     return Entry(row_id, factory, kind, readings, at_ms, body, crc == checksum(factory, kind, body))
 
 
+def file_id(directory: Path) -> int | None:
+    """Which file stands in the journal's place; None when there is none."""
+    try:
+        return (directory / FILE_NAME).stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def replaced(connection: sqlite3.Connection) -> bool:
+    """Whether the connection's file is no longer the journal."""
+    return isinstance(connection, _Connection) and file_id(connection.directory) != connection.opened
+
+
+@contextmanager
+def gated(directory: Path, *, alone: bool = False) -> Iterator[None]:
+    """Pass the gate before all commits, together with others or alone."""
+    gate = _gate_open(directory)
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(gate)
+
+
+def _gate_open(directory: Path) -> int:
+    return os.open(directory / _GATE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
 def connect(directory: Path, *, max_bytes: int) -> sqlite3.Connection:
     """A connection in autocommit, usable from the thread that made it. Raises JournalError."""
-    with translated():
+    with gated(directory), translated():
         # Our own wait (see `immediate`): SQLite's naps of up to 100 ms would show in every acknowledgement.
-        connection = sqlite3.connect(directory / FILE_NAME, isolation_level=None, timeout=BUSY_FOR_S)
+        connection = sqlite3.connect(
+            directory / FILE_NAME, isolation_level=None, timeout=BUSY_FOR_S, factory=_Connection
+        )
+        connection.directory, connection.opened = directory, file_id(directory)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -109,21 +177,29 @@ def connect(directory: Path, *, max_bytes: int) -> sqlite3.Connection:
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables where they are missing; harmless when several processes do it at once."""
     with translated(), immediate(connection):
-        for statement in filter(str.strip, _SCHEMA.split(";")):
+        for statement in filter(str.strip, SCHEMA.split(";")):
             connection.execute(statement)
 
 
 @contextmanager
 def immediate(connection: sqlite3.Connection) -> Iterator[None]:
-    """One write transaction, on disk when the block has ended."""
-    _begin(connection)
+    """One write transaction, on disk when the block has ended. Raises JournalReplacedError before it begins."""
+    gate = connection.gate() if isinstance(connection, _Connection) else None
+    if gate is not None:
+        fcntl.flock(gate, fcntl.LOCK_SH)
     try:
+        if replaced(connection):
+            raise JournalReplacedError("The journal was damaged and has begun again; send it again.")
+        _begin(connection)
         yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        if gate is not None:
+            fcntl.flock(gate, fcntl.LOCK_UN)
 
 
 def _begin(connection: sqlite3.Connection) -> None:
@@ -157,6 +233,8 @@ def journal_error(error: BaseException) -> JournalError:
     code = primary_code(error)
     if code == sqlite3.SQLITE_FULL:
         return JournalFullError("The disk is full; nothing was accepted. Send it again later.")
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return JournalDamagedError(f"The journal's file is damaged: {error}")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return JournalBusyError("The journal is held by another process; send it again.")
     return JournalError(f"The journal can't be written: {error}")

@@ -76,6 +76,17 @@ def journal_without_sync():
     journal_file.connect = careless
 
 
+def store_away():
+    """The store takes nothing, so that the journal keeps everything."""
+    from telemetry.store import reading_store
+    from telemetry.store.base import StoreUnavailableError
+
+    def refuse(self, *arguments, **options):
+        raise StoreUnavailableError("away for the test")
+
+    type(reading_store()).write = refuse
+
+
 def die_before_acknowledging():
     """Death between the commit and the acknowledgement, once the trigger is there."""
     from telemetry.ingest.journal import READINGS, Journal
@@ -139,6 +150,7 @@ FAULTS = {
         drop_every_10000th,
         store_twice,
         journal_without_sync,
+        store_away,
         die_before_acknowledging,
         die_before_forgetting,
     )
