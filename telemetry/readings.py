@@ -129,7 +129,10 @@ class ReadingBatch:
     @classmethod
     def from_bytes(cls, encoded: bytes) -> "ReadingBatch":
         """The inverse of `to_bytes`. Raises msgspec.DecodeError for anything else."""
-        wire = _decoder.decode(encoded)
+        try:
+            wire = _decoder.decode(encoded)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError("a name is not UTF-8") from error
         count, rest = divmod(len(wire.values), 8)
         codes = _column(wire.codes, count, {2: "<u2", 4: "<u4"}).astype(np.int32)
         offsets = _column(wire.offsets, count, {4: "<u4", 8: "<i8"}).astype(np.int64)
