@@ -55,3 +55,5 @@ def _state_folder(folder: Path) -> None:
     # What the shell of the person who runs the tests has set must not reach them.
     for name in ("DOMAIN", "SECRET_KEY", "EMAIL_URL", "READING_STORE", "JOURNAL_DIR", "MQTT_URL", "MQTT_PUBLIC_PORT"):
         os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith("INFLUXDB_")]:
+        del os.environ[name]

@@ -1,7 +1,8 @@
 """Before the tests: bring the programs that come from the operating system, where we may.
 
-Chromium (the browser tests), Mosquitto (a broker) and its clients (a device that is not ours) are Debian packages. As
-root we install them; otherwise we say what is missing and the tests that need them are skipped.
+Chromium (the browser tests), Mosquitto (a broker) and its clients (a device that is not ours), InfluxDB and
+VictoriaMetrics (reading stores) are Debian packages. As root we install them; otherwise we say what is missing and the
+tests that need them are skipped.
 """
 
 import os
@@ -10,7 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PROGRAMS = {"chromium": "chromium", "mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients"}
+_PROGRAMS = {
+    "chromium": "chromium",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
+    "influxd": "influxdb",
+    "victoria-metrics": "victoria-metrics",
+}
+# Packages whose server Debian starts at once, on the very port that an operator or `make demo` wants.
+_SERVICES = ("mosquitto", "influxdb", "victoria-metrics")
 # Debian keeps servers where only root's PATH looks.
 _PATH = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
 _FONTS = "fonts-liberation"
@@ -25,8 +34,7 @@ def main() -> int:
         print(f"Installing {', '.join(packages)} for the tests", flush=True)
         _apt_get(["update", "-qq"])
         _apt_get(["install", "-y", "-qq", "--no-install-recommends", *packages, _FONTS])
-        if "mosquitto" in packages:
-            _broker_stop()
+        _services_stop([name for name in _SERVICES if name in packages])
     for name in _missing():
         print(
             f"{name} is not installed; tests that need it are skipped (with CI=true they fail). "
@@ -40,14 +48,15 @@ def _missing() -> list[str]:
     return [name for name in _PROGRAMS if not shutil.which(name, path=_PATH)]
 
 
-def _broker_stop() -> None:
-    """Debian starts it at once, on the very port that `make demo` wants; the tests start one of their own."""
-    if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
-        subprocess.run(["systemctl", "disable", "--now", "--quiet", "mosquitto"], check=False)
+def _services_stop(names: list[str]) -> None:
+    """The tests start servers of their own."""
+    if names and Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "disable", "--now", "--quiet", *names], check=False)
 
 
 def _apt_get(words: list[str]) -> None:
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Run level 1 keeps packages from starting their services where there is no systemd.
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     try:
         done = subprocess.run(
             ["apt-get", *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -7,11 +7,14 @@ import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 
+from telemetry.readings import ReadingBatch, Series
 from telemetry.store import influxql
 from telemetry.store.base import StoreUnavailableError
 from telemetry.store.influx_server import InfluxServer
+from telemetry.store.line_protocol import bodies
 from tests.telemetry.store.influx_process import victoria_running
 
 LINE = b"readings,machine=M01 vibration=2.5 1790000000123"
@@ -36,13 +39,18 @@ def test_a_1_6_server_is_written_to_without_v2(influx_url: str) -> None:
 def test_a_server_with_v2_is_written_to_by_the_client_library(victoria_url: str) -> None:
     server = InfluxServer(url=victoria_url, token="token", org="plants")
     server.__dict__["version"] = (2, 7)  # this server does not say, and takes v2 writes
-    server.write("acme", LINE)
+    t_ms, values = np.array([1790000000123, 1790000000124]), np.array([2.5, 1e-7])
+    names = ("vibration", "flow per/h")
+    for body in bodies(ReadingBatch([Series("M 01,x", name, t_ms, values) for name in names])):
+        assert server.write("acme", body)
     with urllib.request.urlopen(f"{victoria_url}/internal/force_flush", timeout=10):
         pass
-    asked = urllib.parse.urlencode({"match[]": '{machine="M01"}', "start": 1789999999, "end": 1790000001})
+    asked = urllib.parse.urlencode({"match[]": '{machine="M 01,x"}', "start": 1789999999, "end": 1790000001})
     with urllib.request.urlopen(f"{victoria_url}/api/v1/export?{asked}", timeout=10) as answer:
-        exported = json.loads(answer.read())
-    assert (exported["timestamps"], exported["values"]) == ([1790000000123], [2.5])
+        exported = {part["metric"]["__name__"]: part for part in map(json.loads, answer.read().splitlines())}
+    assert {name: (part["timestamps"], part["values"]) for name, part in exported.items()} == {
+        f"readings_{name}": (t_ms.tolist(), values.tolist()) for name in names
+    }
 
 
 class _Answers(BaseHTTPRequestHandler):
