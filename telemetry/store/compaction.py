@@ -12,16 +12,7 @@ import numpy as np
 from common import clock
 from telemetry.readings import Int64Array
 from telemetry.store.hour_format import HOUR_MS, hours_decode, hours_encode
-from telemetry.store.pg_binary import INT4, INT8
-from telemetry.store.pg_tables import (
-    hours_insert,
-    numbers_read,
-    reorganising,
-    rows_read,
-    runs_keep,
-    statement,
-    translated,
-)
+from telemetry.store.pg_tables import hours_insert, reorganising, rows_read, runs_keep, statement, translated
 from telemetry.store.run_format import EncodedRun, compress, decompress, runs_decode, runs_encode
 from telemetry.store.strips import BoolArray, Strips, merged, merged_by
 
@@ -32,14 +23,21 @@ _GRACE_MS = 120_000
 # Bounds the memory and the length of one transaction.
 _READINGS_PER_STEP = 250_000
 
-_DUE = """
-    SELECT machine, seq, n FROM {run} WHERE from_ms < {closed_ms} OR (level = 0 AND machine IN (
-        SELECT machine FROM {run} WHERE level = 0 GROUP BY machine HAVING count(*) >= {many}))
-    ORDER BY machine, seq
-"""
+_DUE = statement("""
+    SELECT coalesce(array_agg(machine), '{{}}'), coalesce(array_agg(seq), '{{}}'), coalesce(array_agg(n), '{{}}') FROM (
+        SELECT machine, seq, n FROM {run} WHERE from_ms < %(closed_ms)s OR (level = 0 AND machine IN (
+            SELECT machine FROM {run} WHERE level = 0 GROUP BY machine HAVING count(*) >= %(many)s))
+        ORDER BY machine, seq
+    ) AS due
+""")
 _TAKE_RUNS = statement("""
-    DELETE FROM {run} AS r USING unnest(%(machines)s::int4[], %(seqs)s::int8[]) AS k (machine, seq)
-    WHERE r.machine = k.machine AND r.seq = k.seq RETURNING r.machine, r.seq, r.level, r.body
+    WITH taken AS (
+        DELETE FROM {run} AS r USING unnest(%(machines)s::int4[], %(first)s::int8[], %(last)s::int8[])
+            AS k (machine, first, last)
+        WHERE r.machine = k.machine AND r.seq BETWEEN k.first AND k.last RETURNING r.machine, r.seq, r.level, r.body
+    )
+    SELECT array_agg(machine), array_agg(seq), array_agg(level), array_agg(length(body)), string_agg(body, '')
+    FROM (SELECT * FROM taken ORDER BY machine, seq) AS ordered
 """)
 _TAKE_HOURS = statement("""
     DELETE FROM {hour} AS h USING unnest(%(series)s::int4[], %(hours)s::int4[]) AS k (series, hour)
@@ -67,25 +65,37 @@ def compact(*, within_s: float = 5.0, closed_ms: int | None = None, wait: bool =
     deadline_s = clock.monotonic_s() + within_s
     runs = readings = 0
     with translated():
-        for machines, seqs in _steps(closed_ms):
+        for step in _steps(closed_ms):
             if clock.monotonic_s() > deadline_s:
                 return Compacted(runs, readings, complete=False)
             with reorganising(wait=wait) as alone:
                 if not alone:
                     return Compacted(runs, readings, complete=False)
-                taken = _step(machines, seqs, closed_ms)
-            runs, readings = runs + len(seqs), readings + taken
+                taken = _taken(step)
+                if taken is not None:
+                    _sort_out(taken, closed_ms)
+                    runs, readings = runs + len(taken.seqs), readings + len(taken.strips)
     return Compacted(runs, readings, complete=True)
 
 
-def _steps(closed_ms: int) -> Iterator[tuple[Int64Array, Int64Array]]:
-    """(machines, seqs) of the runs of each step: by machine, and of a machine the oldest first."""
-    columns = [("machine", INT4), ("seq", INT8), ("n", INT4)]
-    due = numbers_read(_DUE, columns, closed_ms=closed_ms, many=_RUNS_TO_MERGE)
-    step = np.cumsum(due["n"], dtype=np.int64) // _READINGS_PER_STEP
-    for cut in np.split(np.arange(len(step)), np.flatnonzero(np.diff(step)) + 1):
-        if len(cut):
-            yield due["machine"][cut], due["seq"][cut]
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Which runs to take: of each machine those from a first to a last number."""
+
+    machines: Int64Array
+    first: Int64Array
+    last: Int64Array
+
+
+def _steps(closed_ms: int) -> Iterator[_Step]:
+    """By machine, and of a machine the oldest runs first."""
+    [(machines, seqs, readings)] = rows_read(_DUE, closed_ms=closed_ms, many=_RUNS_TO_MERGE)
+    step = np.cumsum(readings) // _READINGS_PER_STEP
+    for part in np.split(np.arange(len(step)), np.flatnonzero(np.diff(step)) + 1):
+        if len(part):
+            first = np.flatnonzero(np.diff(machines[part], prepend=-1))
+            last = np.append(first[1:], len(part)) - 1
+            yield _Step(machines[part][first], seqs[part][first], seqs[part][last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +109,20 @@ class _Taken:
     strips: Strips
 
 
-def _step(machines: Int64Array, seqs: Int64Array, closed_ms: int) -> int:
-    rows = rows_read(_TAKE_RUNS, machines=machines.tolist(), seqs=seqs.tolist())
-    if not rows:
-        return 0
-    rows.sort(key=lambda row: (row[0], row[1]))
-    bodies = [decompress(body) if level else body for _machine, _seq, level, body in rows]
-    run, strips = runs_decode(bodies)
-    numbers = np.array([row[:3] for row in rows], np.int64)
-    taken = _Taken(numbers[:, 0], numbers[:, 1], numbers[:, 2], run, strips)
-    is_open = strips.t_ms >= closed_ms
-    _hours_fold(strips.kept(~is_open))
+def _taken(step: _Step) -> _Taken | None:
+    [(machines, seqs, levels, sizes, body)] = rows_read(
+        _TAKE_RUNS, machines=step.machines.tolist(), first=step.first.tolist(), last=step.last.tolist()
+    )
+    if body is None:  # somebody else was here in between
+        return None
+    run, strips = runs_decode(*decompress(body, sizes, levels > 0))
+    return _Taken(machines, seqs, levels, run, strips)
+
+
+def _sort_out(taken: _Taken, closed_ms: int) -> None:
+    is_open = taken.strips.t_ms >= closed_ms
+    _hours_fold(taken.strips.kept(~is_open))
     _runs_merge(taken, is_open)
-    return len(strips)
 
 
 def _hours_fold(strips: Strips) -> None:

@@ -4,7 +4,6 @@ Runs are read before hours, never after: what compaction moves from one to the o
 merged, instead of not at all.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,15 @@ from numpy.typing import NDArray
 from telemetry.readings import Int64Array
 from telemetry.store.aggregates import NO_AGGREGATES, Aggregates, aggregated, gathered
 from telemetry.store.hour_format import HOUR_MS, MINUTE_MS, hours_decode, minutes_decode
-from telemetry.store.pg_binary import FLOAT8, INT4
-from telemetry.store.pg_tables import numbers_read, rows_read, statement
+from telemetry.store.pg_tables import rows_read, statement
 from telemetry.store.run_format import decompress, runs_decode
 from telemetry.store.strips import NOTHING, Strips, merged
 
 _RUNS = statement("""
-    SELECT seq, level, body FROM {run}
-    WHERE machine = %(machine)s AND from_ms < %(to_ms)s AND to_ms >= %(from_ms)s ORDER BY seq
+    SELECT array_agg(level), array_agg(length(body)), string_agg(body, '') FROM (
+        SELECT level, body FROM {run}
+        WHERE machine = %(machine)s AND from_ms < %(to_ms)s AND to_ms >= %(from_ms)s ORDER BY seq
+    ) AS runs
 """)
 _HOURS = statement("""
     SELECT series, hour, body FROM {hour}
@@ -45,13 +45,16 @@ _WHOLE_HOURS = statement("""
     JOIN unnest(%(series)s::int4[], %(hours)s::int4[]) AS k (series, hour) ON h.series = k.series AND h.hour = k.hour
     ORDER BY h.series, h.hour
 """)
-_HOUR_STATISTICS = """
-    SELECT series, hour, n, minimum, maximum, total FROM {hour}
-    WHERE series = ANY({series}) AND hour BETWEEN {first} AND {last} ORDER BY series, hour
-"""
-_HOUR_COLUMNS = [
-    ("series", INT4), ("hour", INT4), ("n", INT4), ("minimum", FLOAT8), ("maximum", FLOAT8), ("total", FLOAT8)
-]  # fmt: skip
+# From the index alone; gathered where the data is, because a year of a series is 8,760 rows.
+_HOUR_STATISTICS = statement("""
+    SELECT array_agg(series), array_agg(start), array_agg(n), array_agg(low), array_agg(high), array_agg(total) FROM (
+        SELECT series, hour / %(width)s * %(width)s AS start, sum(n)::int8 AS n,
+            min(minimum) AS low, max(maximum) AS high, sum(total) AS total
+        FROM {hour} WHERE series = ANY(%(series)s) AND hour BETWEEN %(first)s AND %(last)s
+            AND NOT series::int8 << 32 | hour = ANY(%(whole)s::int8[])
+        GROUP BY 1, 2 ORDER BY 1, 2
+    ) AS gathered
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def aggregates_read(asked: Asked, *, width_ms: int) -> Aggregates:
     hot = _runs(asked)
     # Statistics don't tell what a run replaces, or what of a minute lies inside the window: these hours are read whole.
     whole = np.union1d(_touched(hot), _edges(asked, unit_ms))
-    kept, few = (_hour_statistics if unit_ms == HOUR_MS else _minute_statistics)(asked, whole)
+    kept, few = _hour_statistics(asked, whole, width_ms) if unit_ms == HOUR_MS else _minute_statistics(asked, whole)
     cold = (
         rows_read(_WHOLE_HOURS, series=(whole >> 32).tolist(), hours=(whole & 0xFFFF_FFFF).tolist())
         if len(whole)
@@ -102,10 +105,10 @@ def aggregates_read(asked: Asked, *, width_ms: int) -> Aggregates:
 
 
 def _runs(asked: Asked) -> Strips:
-    rows = rows_read(_RUNS, machine=asked.machine, from_ms=asked.from_ms, to_ms=asked.to_ms)
-    if not rows:
+    [(levels, sizes, bodies)] = rows_read(_RUNS, machine=asked.machine, from_ms=asked.from_ms, to_ms=asked.to_ms)
+    if bodies is None:
         return NOTHING
-    _run, strips = runs_decode([decompress(body) if level else body for _seq, level, body in rows], series=asked.series)
+    _run, strips = runs_decode(*decompress(bodies, sizes, levels > 0), series=asked.series)
     return merged(asked.inside(strips))
 
 
@@ -120,13 +123,12 @@ def _edges(asked: Asked, unit_ms: int) -> Int64Array:
     return (asked.series[:, None] << 32 | np.array(hours, np.int64)[None, :]).ravel()
 
 
-def _hour_statistics(asked: Asked, whole: Int64Array) -> tuple[Aggregates, Strips]:
-    found = numbers_read(_HOUR_STATISTICS, _HOUR_COLUMNS, **asked.hours())
-    series, hour = found["series"].astype(np.int64), found["hour"].astype(np.int64)
-    rows = Aggregates(
-        series, hour * HOUR_MS, found["n"].astype(np.int64), found["minimum"], found["maximum"], found["total"]
-    )
-    return rows.rows(~np.isin(series << 32 | hour, whole)), NOTHING
+def _hour_statistics(asked: Asked, whole: Int64Array, width_ms: int) -> tuple[Aggregates, Strips]:
+    width = width_ms // HOUR_MS
+    [(series, start, *columns)] = rows_read(_HOUR_STATISTICS, **asked.hours(), whole=whole.tolist(), width=width)
+    if series is None:
+        return NO_AGGREGATES, NOTHING
+    return Aggregates(series, start * HOUR_MS, *columns), NOTHING
 
 
 def _minute_statistics(asked: Asked, whole: Int64Array) -> tuple[Aggregates, Strips]:
@@ -140,8 +142,3 @@ def _minute_statistics(asked: Asked, whole: Int64Array) -> tuple[Aggregates, Str
     minutes = minutes_decode(series, hours, [row[2] for row in many])
     inside: NDArray[np.bool_] = (minutes.t_ms >= asked.from_ms) & (minutes.t_ms < asked.to_ms)
     return minutes.rows(inside), few
-
-
-def asked_of(machine: int, series: Sequence[int], *, from_ms: int, to_ms: int) -> Asked:
-    """A question about these series."""
-    return Asked(machine, np.array(sorted(series), np.int64), from_ms, to_ms)

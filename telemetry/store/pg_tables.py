@@ -1,18 +1,17 @@
 """The two tables of readings in PostgreSQL and the ways they are reached: binary both ways, errors translated once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
-from numpy.typing import NDArray
 from psycopg import sql
 
 from telemetry.models import ReadingHour, ReadingRun
 from telemetry.store.base import StoreUnavailableError
 from telemetry.store.hour_format import HourRow
-from telemetry.store.pg_binary import BYTES, FLOAT8, INT2, INT4, INT8, copy_decode, copy_encode
+from telemetry.store.pg_binary import BYTES, FLOAT8, INT2, INT4, INT8, arrays_as_columns, copy_encode
 from telemetry.store.run_format import EncodedRun
 
 _UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
@@ -83,17 +82,13 @@ def _copy_in(copy: sql.Composed, stream: bytes) -> None:
         target.write(stream)
 
 
-def numbers_read(text: str, columns: Sequence[tuple[str, str]], **parameters: Any) -> Mapping[str, NDArray[Any]]:
-    """A query's columns of numbers without nulls. text: SQL with {run} and {hour}, and {name} for each parameter."""
-    literals = {name: sql.Literal(value) for name, value in parameters.items()}
-    query = sql.SQL("COPY (" + text + ") TO STDOUT (FORMAT BINARY)").format(**_TABLES, **literals)
-    with connection.cursor() as cursor, cursor.cursor.copy(query) as source:
-        return copy_decode(b"".join(source), columns)
-
-
 def rows_read(query: sql.Composed, **parameters: Any) -> list[tuple[Any, ...]]:
-    """A statement's rows, byte strings as `bytes`. query: by `statement`, with %(name)s for each parameter."""
+    """A statement's rows, byte strings as `bytes`, arrays as numpy columns.
+
+    query: by `statement`, with %(name)s for each parameter.
+    """
     connection.ensure_connection()
     with connection.cursor():  # sets the search path
         cursor = psycopg.Cursor(connection.connection)  # Django's own asks for text
+        arrays_as_columns(cursor.adapters)
         return cursor.execute(query, parameters, binary=True).fetchall()

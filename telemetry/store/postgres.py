@@ -22,7 +22,7 @@ from telemetry.store.pg_tables import reorganising, runs_insert, statement, tran
 from telemetry.store.retention import readings_delete_before
 from telemetry.store.run_format import runs_encode
 from telemetry.store.scope import factory_scope
-from telemetry.store.series_ids import series_ids, series_ids_forget
+from telemetry.store.series_ids import series_ids_forget, series_places
 from telemetry.store.strips import NOTHING, Strips, merged_by
 
 _DELETE_RUNS = statement("DELETE FROM {run} WHERE machine = %s")
@@ -81,22 +81,17 @@ class PostgresReadingStore:
 
 def _strips(batch: ReadingBatch, machines: Mapping[str, Machine]) -> tuple[Int64Array, Strips]:
     """The batch's stretches by machine and series, each series once, and each one's machine."""
-    parts = [part for part in batch if len(part)]
-    if not parts:
-        return NOTHING.series, NOTHING
-    numbers = {key: machine.pk for key, machine in machines.items()}
-    keys = [(numbers[part.machine], part.metric) for part in parts]
-    known = series_ids(factory_scope(), set(keys))
-    try:
-        series = np.array([known[key] for key in keys], np.int64)
-    except KeyError as error:
+    places = series_places(factory_scope(), batch.keys, machines)
+    place_of = np.fromiter((places.get(key, -1) for key in batch.keys), np.int64, len(batch.keys))
+    starts = np.flatnonzero(np.diff(batch.codes, prepend=-1))
+    place = place_of[batch.codes[starts]]
+    if len(place) and place.min() < 0:
         # Deleted between registration and now; the retry registers it again, or finds its machine refused.
-        raise StoreUnavailableError(f"the metric “{error.args[0][1]}” is not registered") from None
-    place = np.array([machine for machine, _metric in keys], np.int64) << 32 | series
-    order = np.argsort(place, kind="stable").tolist()
-    strips = Strips.of([(0, parts[at].t_ms, parts[at].values) for at in order])
-    places, counts, t_ms, values = merged_by(place[order], strips)
-    return places >> 32, Strips(places & 0xFFFF_FFFF, counts, t_ms, values)
+        _machine, metric = batch.keys[int(batch.codes[starts[place.argmin()]])]
+        raise StoreUnavailableError(f"the metric “{metric}” is not registered")
+    counts = np.diff(np.append(starts, len(batch)))
+    groups, counts, t_ms, values = merged_by(place, Strips(place, counts, batch.t_ms, batch.values))
+    return groups >> 32, Strips(groups & 0xFFFF_FFFF, counts, t_ms, values)
 
 
 def _series_of(machine: Machine, metrics: Sequence[str]) -> dict[str, int]:

@@ -9,7 +9,6 @@
 Everything is a word, so any number of runs is decoded as one array. A run that compaction made is compressed whole.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,19 +86,18 @@ def _shared_times(strips: Strips, first: Int64Array) -> BoolArray:
     return likely
 
 
-def runs_decode(bodies: Sequence[bytes], *, series: Int64Array | None = None) -> tuple[Int64Array, Strips]:
+def runs_decode(bodies: bytes, sizes: Int64Array, *, series: Int64Array | None = None) -> tuple[Int64Array, Strips]:
     """The stretches of many runs, in the runs' order, and which run each one is from.
 
-    series: take these alone.
+    bodies: not compressed, one behind the other; sizes: how long each is; series: take these alone.
     """
-    if not bodies:
+    if not len(sizes):
         return NOTHING.series, NOTHING
-    words = np.frombuffer(b"".join(bodies), "<u8")
-    sizes = np.array([len(body) // 8 for body in bodies], np.int64)
-    begins = np.cumsum(sizes) - sizes
+    words = np.frombuffer(bodies, "<u8")
+    begins = (np.cumsum(sizes) - sizes) // 8
     entries, times = (words[begins] & _LOW).astype(np.int64), (words[begins] >> _HALF).astype(np.int64)
     entry = words[ranges(begins + 1, entries)]
-    run = np.repeat(np.arange(len(bodies)), entries)
+    run = np.repeat(np.arange(len(sizes)), entries)
     numbers, counts = (entry & _LOW).astype(np.int64), (entry >> _HALF & _COUNT).astype(np.int64)
     t_at = _times_at(entry & _TOP != 0, counts, entries) + (begins + 1 + entries)[run]
     v_at = _within(counts, entries) + (begins + 1 + entries + times)[run]
@@ -127,6 +125,15 @@ def compress(body: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=_LEVEL).compress(body)
 
 
-def decompress(body: bytes) -> bytes:
-    """The inverse of `compress`."""
-    return zstandard.ZstdDecompressor().decompress(body)
+def decompress(bodies: bytes, sizes: Int64Array, compressed: BoolArray) -> tuple[bytes, Int64Array]:
+    """Bodies of which some are compressed, one behind the other, as they were before, and how long each is."""
+    if not compressed.any():
+        return bodies, sizes
+    decompressor, ends = zstandard.ZstdDecompressor(), np.cumsum(sizes)
+    parts = [
+        decompressor.decompress(bodies[begin:end]) if is_compressed else bodies[begin:end]
+        for begin, end, is_compressed in zip(
+            *((ends - sizes).tolist(), ends.tolist(), compressed.tolist()), strict=True
+        )
+    ]
+    return b"".join(parts), np.array([len(part) for part in parts], np.int64)

@@ -8,7 +8,6 @@ from django.db import connection
 from telemetry.models import Machine, Metric
 from telemetry.readings import ReadingBatch, Series
 from telemetry.store.base import StoreUnavailableError
-from telemetry.store.pg_binary import FLOAT8, INT4, INT8, copy_decode, copy_encode
 from telemetry.store.postgres import PostgresReadingStore
 from tenants.context import factory_context
 from tenants.models import Factory
@@ -24,16 +23,6 @@ def machine_make() -> Machine:
     machine = Machine.objects.create(key="M01")
     Metric.objects.create(machine=machine, name="vibration")
     return machine
-
-
-def test_numbers_survive_the_binary_format_both_ways() -> None:
-    stream = copy_encode([(1, T0, 0.1), (2, -5, -1e300)], [INT4, INT8, FLOAT8])
-    columns = copy_decode(stream, [("series", INT4), ("t_ms", INT8), ("value", FLOAT8)])
-    assert {name: column.tolist() for name, column in columns.items()} == {
-        "series": [1, 2],
-        "t_ms": [T0, -5],
-        "value": [0.1, -1e300],
-    }
 
 
 def test_a_cut_connection_is_reported_and_replaced(live_factory: Factory) -> None:
