@@ -1,6 +1,5 @@
 """History before the devices went live: a week in coarse steps, the last hours as the sensors tell it."""
 
-import itertools
 import logging
 import time
 from collections.abc import Iterator
@@ -8,7 +7,8 @@ from dataclasses import dataclass
 from threading import Event
 
 from factorypulse.dev.plant import bodies
-from factorypulse.dev.plant.doors import Door, DoorClosedError
+from factorypulse.dev.plant.delivery import deliver
+from factorypulse.dev.plant.doors import Door
 from factorypulse.dev.plant.line import PlantMachine, Recording, record
 from factorypulse.dev.plant.progress import Progress
 
@@ -97,17 +97,7 @@ def _backfill_machine(
 
 def _post_until_taken(recording: Recording, door: Door, stop: Event) -> bool:
     body = bodies.column_block(recording.machine, recording.t_ms, recording.columns)
-    for attempt in itertools.count():
-        if stop.is_set():
-            return False
-        try:
-            receipt = door.send(body)
-        except DoorClosedError as error:
-            if attempt == 3 and error.retry_after_s is None:
-                log.warning("backfill: %s; trying again", error)
-            stop.wait(error.retry_after_s or min(10.0, 0.5 * 2**attempt))
-            continue
-        if receipt.refused:
-            log.warning("backfill: %s refused %s readings (%s)", recording.machine, receipt.refused, receipt.reason)
-        return True
-    raise AssertionError("the count never ends")
+    receipt = deliver(body, door, stop, name=f"backfill of {recording.machine}")
+    if receipt is not None and receipt.refused:
+        log.warning("backfill: %s refused %s readings (%s)", recording.machine, receipt.refused, receipt.reason)
+    return receipt is not None

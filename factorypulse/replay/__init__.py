@@ -1,0 +1,1 @@
+"""Streams recorded tables as if their machines were reporting now."""
