@@ -97,14 +97,25 @@ METRIC_HELP = {
     "label": _("Shown to people instead of the name, such as “Bearing temperature”."),
     "unit": _("Shown behind every value, such as °C, bar or mm/s. It changes no stored number."),
     "kind": _("What it measures. It decides how charts and detection treat it."),
-    "confirmed": _("Tick it when unit and kind, which were inferred from the name, are right."),
+    "confirmed": _("Tick it when unit and kind, which were inferred, are right."),
 }
+
+
+class MetricForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    """A unit or kind that a person sets is confirmed by that: no later look at the readings may change it."""
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if {"unit", "kind"} & set(self.changed_data) and "confirmed" in self.fields:
+            data["confirmed"] = True
+        return data
 
 
 class MetricInline(TabularInline):
     """What the machine measures: found in its readings, made right here."""
 
     model = Metric
+    form = MetricForm
     extra = 0
     can_delete = False
     show_change_link = True
@@ -194,8 +205,9 @@ def confirm(admin_page: "MetricAdmin", request: HttpRequest, queryset: QuerySet[
 
 @admin.register(Metric)
 class MetricAdmin(FactoryModelAdmin):
-    """Every series of numbers, with the unit and kind that were inferred from its name."""
+    """Every series of numbers, with the unit and kind that were inferred from its name and its readings."""
 
+    form = MetricForm
     list_display: ClassVar[list[str]] = [
         "name",
         "machine",

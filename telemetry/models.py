@@ -115,6 +115,9 @@ class Metric(models.Model):
         _("confirmed"), default=False, help_text=_("Unit and kind were checked by a person.")
     )
     created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+    reviewed_at = models.DateTimeField(
+        _("reviewed"), null=True, blank=True, editable=False, help_text=_("When its readings were last looked at.")
+    )
     # Written by the drain with each batch, so that tiles and KPIs never search the store for "last".
     last_value = models.FloatField(_("last value"), null=True, blank=True, editable=False)
     last_at = models.DateTimeField(_("last reading"), null=True, blank=True, editable=False)

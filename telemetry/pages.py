@@ -6,9 +6,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.permissions import page_requires
-from telemetry.models import QuarantinedReading
+from telemetry.refused import RefusedFilter, refused_page
 
-PAGE_SIZE = 100
 SEVERITIES = ("critical", "high", "medium", "low")
 STATUSES = (*SEVERITIES, "anomalous", "normal", "learning", "silent", "new", "acknowledged", "returned")
 
@@ -16,20 +15,9 @@ STATUSES = (*SEVERITIES, "anomalous", "normal", "learning", "silent", "new", "ac
 @require_GET
 @page_requires("equipment")
 def quarantine(request: HttpRequest) -> HttpResponse:
-    """What was refused and why, newest first; `?before=` goes further back, `?code=` narrows to one reason."""
-    found = QuarantinedReading.objects.all()
-    code, before = request.GET.get("code", ""), request.GET.get("before", "")
-    if code:
-        found = found.filter(code=code)
-    if before.isascii() and before.isdigit() and len(before) < 18:
-        found = found.filter(pk__lt=int(before))
-    rows = list(found.order_by("-pk")[: PAGE_SIZE + 1])
-    context = {
-        "rows": rows[:PAGE_SIZE],
-        "next_before": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
-        "code": code,
-    }
-    return render(request, "telemetry/quarantine.html", context)
+    """What was refused, why and what to do: `?code=`, `?machine=` and `?span=` narrow it, `?before=` goes back."""
+    chosen = RefusedFilter.of(request.GET)
+    return render(request, "telemetry/quarantine.html", {"chosen": chosen, **refused_page(chosen)})
 
 
 @require_GET

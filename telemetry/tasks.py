@@ -4,6 +4,8 @@ import structlog
 from celery import shared_task
 
 from common import clock
+from telemetry.discovery import metrics_review
+from telemetry.ingest.quarantine import quarantine_trim
 from telemetry.store import reading_store
 from telemetry.store.base import StoreUnavailableError
 from tenants.models import Plan
@@ -48,3 +50,32 @@ def compact_readings_in_factory(self: FactoryTask) -> None:
     except StoreUnavailableError as error:
         # The next turn is half a minute away; until then reads only take a little longer.
         _log.warning("compaction_failed", error=str(error))
+
+
+@shared_task
+def review_metrics() -> None:
+    """Beat's entry: one task a factory."""
+    for_each_factory(review_metrics_in_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def review_metrics_in_factory(self: FactoryTask) -> None:
+    """See what the readings of new metrics say about their units and kinds. Safe to run twice."""
+    try:
+        metrics_review(now=clock.now())
+    except StoreUnavailableError as error:
+        _log.warning("metrics_not_reviewed", error=str(error))
+
+
+@shared_task
+def trim_quarantine() -> None:
+    """Beat's entry: one task a factory."""
+    for_each_factory(trim_quarantine_in_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def trim_quarantine_in_factory(self: FactoryTask) -> None:
+    """Remove refusals that nobody will look at any more. Safe to run twice."""
+    removed = quarantine_trim(now=clock.now())
+    if removed:
+        _log.info("quarantine_trimmed", rows=removed)

@@ -238,6 +238,8 @@ _EVERY_S = {
     "anomalies.tasks.drain_outbox": 10.0,
     "reports.tasks.make_due": 60.0,
     "telemetry.tasks.apply_retention": 3600.0,
+    "telemetry.tasks.review_metrics": 60.0,
+    "telemetry.tasks.trim_quarantine": 3600.0,
     "telemetry.tasks.compact_readings": 30.0,
 }
 CELERY_BEAT_SCHEDULE = {

@@ -1,85 +1,21 @@
-"""What a metric probably is, from its name alone: unit, kind, and how sure that is. Pure but for the kinds' names."""
+"""What a metric probably is, from its name alone: unit, kind, and how sure that is. Pure but for the kinds' names.
+
+`value_inference` looks at the readings once there are some.
+"""
 
 import re
+import unicodedata
 from functools import lru_cache
 
+from telemetry.ingest.metric_words import UNITS, WORDS
 from telemetry.models import MetricKind as Kind
 
-# A unit's sign as names spell it -> how it is shown, and the kinds it can mean (first: what it means alone).
-_UNITS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "c": ("°C", (Kind.TEMPERATURE,)),
-    "degc": ("°C", (Kind.TEMPERATURE,)),
-    "°c": ("°C", (Kind.TEMPERATURE,)),
-    "celsius": ("°C", (Kind.TEMPERATURE,)),
-    "f": ("°F", (Kind.TEMPERATURE,)),
-    "degf": ("°F", (Kind.TEMPERATURE,)),
-    "k": ("K", (Kind.TEMPERATURE,)),
-    "mm_s": ("mm/s", (Kind.VIBRATION, Kind.SPEED)),
-    "mms": ("mm/s", (Kind.VIBRATION, Kind.SPEED)),
-    "g": ("g", (Kind.VIBRATION,)),
-    "um": ("µm", (Kind.VIBRATION,)),
-    "a": ("A", (Kind.CURRENT,)),
-    "ma": ("mA", (Kind.CURRENT,)),
-    "amp": ("A", (Kind.CURRENT,)),
-    "amps": ("A", (Kind.CURRENT,)),
-    "ampere": ("A", (Kind.CURRENT,)),
-    "w": ("W", (Kind.POWER,)),
-    "kw": ("kW", (Kind.POWER,)),
-    "mw": ("MW", (Kind.POWER,)),
-    "kva": ("kVA", (Kind.POWER,)),
-    "wh": ("Wh", (Kind.COUNTER,)),
-    "kwh": ("kWh", (Kind.COUNTER,)),
-    "mwh": ("MWh", (Kind.COUNTER,)),
-    "v": ("V", (Kind.OTHER,)),
-    "hz": ("Hz", (Kind.OTHER, Kind.SPEED)),
-    "bar": ("bar", (Kind.PRESSURE,)),
-    "mbar": ("mbar", (Kind.PRESSURE,)),
-    "pa": ("Pa", (Kind.PRESSURE,)),
-    "kpa": ("kPa", (Kind.PRESSURE,)),
-    "mpa": ("MPa", (Kind.PRESSURE,)),
-    "psi": ("psi", (Kind.PRESSURE,)),
-    "rpm": ("rpm", (Kind.SPEED,)),
-    "m_s": ("m/s", (Kind.SPEED,)),
-    "m_min": ("m/min", (Kind.SPEED,)),
-    "l_min": ("l/min", (Kind.FLOW,)),
-    "lpm": ("l/min", (Kind.FLOW,)),
-    "l_h": ("l/h", (Kind.FLOW,)),
-    "l_s": ("l/s", (Kind.FLOW,)),
-    "m3_h": ("m³/h", (Kind.FLOW,)),
-    "m3h": ("m³/h", (Kind.FLOW,)),
-    "kg_h": ("kg/h", (Kind.FLOW,)),
-    "pct": ("%", (Kind.LEVEL, Kind.HUMIDITY, Kind.SPEED, Kind.POWER, Kind.FLOW, Kind.STATE)),
-    "percent": ("%", (Kind.LEVEL, Kind.HUMIDITY, Kind.SPEED, Kind.POWER, Kind.FLOW, Kind.STATE)),
-    "%": ("%", (Kind.LEVEL, Kind.HUMIDITY, Kind.SPEED, Kind.POWER, Kind.FLOW, Kind.STATE)),
-    "mm": ("mm", (Kind.LEVEL, Kind.VIBRATION)),
-    "cm": ("cm", (Kind.LEVEL,)),
-    "m": ("m", (Kind.LEVEL,)),
-    "l": ("l", (Kind.LEVEL,)),
-    "kg": ("kg", (Kind.LEVEL, Kind.COUNTER)),
-    "pcs": ("pcs", (Kind.COUNTER,)),
-}
-# A word in the name -> its kind, and the unit it most often has.
-_WORDS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("temperature", "temp", "temperatur", "temperatura"), (Kind.TEMPERATURE, "°C")),
-    **dict.fromkeys(
-        ("vibration", "vib", "vrms", "accel", "acceleration", "wibracje", "drgania"), (Kind.VIBRATION, "mm/s")
-    ),
-    **dict.fromkeys(("current", "amperage", "strom", "prad"), (Kind.CURRENT, "A")),
-    **dict.fromkeys(("power", "leistung", "moc", "load"), (Kind.POWER, "kW")),
-    **dict.fromkeys(("pressure", "press", "druck", "cisnienie"), (Kind.PRESSURE, "bar")),
-    **dict.fromkeys(("flow", "flowrate", "durchfluss", "przeplyw"), (Kind.FLOW, "l/min")),
-    **dict.fromkeys(("speed", "rpm", "velocity", "drehzahl", "predkosc"), (Kind.SPEED, "rpm")),
-    **dict.fromkeys(("level", "fill", "fullstand", "poziom"), (Kind.LEVEL, "%")),
-    **dict.fromkeys(("humidity", "rh", "moisture", "feuchte", "wilgotnosc"), (Kind.HUMIDITY, "%")),
-    **dict.fromkeys(
-        ("count", "counter", "total", "cycles", "pieces", "units", "energy", "parts", "rejects"), (Kind.COUNTER, "")
-    ),
-    **dict.fromkeys(
-        ("state", "status", "running", "run", "mode", "alarm", "fault", "enabled", "open", "on"), (Kind.STATE, "")
-    ),
-}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SPLIT = re.compile(r"[\s_.:\-/]+")
+# Letters that have no accent to take off.
+_PLAIN = str.maketrans({"ł": "l", "Ł": "L", "ß": "ss", "ø": "o"})
+# German writes “Lagertemperatur” in one word; shorter endings than these would match by accident.
+_ENDINGS = tuple(word for word in WORDS if len(word) >= 5)
 
 
 @lru_cache(maxsize=10_000)
@@ -92,9 +28,11 @@ def infer_metric(name: str) -> tuple[str, str, float]:
     ('mm/s', 'vibration', 0.6)
     >>> infer_metric("x17")
     ('', 'other', 0.0)
+    >>> infer_metric("Ciśnienie oleju"), infer_metric("Lagertemperatur")
+    (('bar', 'pressure', 0.6), ('°C', 'temperature', 0.6))
     """
-    words = [word for word in _SPLIT.split(_CAMEL.sub("_", name).lower()) if word]
-    said = next((_WORDS[word] for word in reversed(words) if word in _WORDS), None)
+    words = [word for word in _SPLIT.split(_CAMEL.sub("_", _folded(name)).lower()) if word]
+    said = _said(words)
     unit = _unit_of(words)
     if unit and said:
         return _agreed(unit, *said)
@@ -106,12 +44,29 @@ def infer_metric(name: str) -> tuple[str, str, float]:
     return "", str(Kind.OTHER), 0.0
 
 
+def _folded(name: str) -> str:
+    """Without accents, but with the degree sign."""
+    apart = unicodedata.normalize("NFKD", name.translate(_PLAIN))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+def _said(words: list[str]) -> tuple[str, str] | None:
+    """What the last telling word says; in one written together, its longest ending."""
+    for word in reversed(words):
+        if word in WORDS:
+            return WORDS[word]
+        endings = [ending for ending in _ENDINGS if word.endswith(ending)]
+        if endings:
+            return WORDS[max(endings, key=len)]
+    return None
+
+
 def _unit_of(words: list[str]) -> tuple[str, tuple[str, ...]] | None:
     """The unit at the end of a name; alone, a word is a name and no unit, except unmistakable ones."""
-    if len(words) >= 3 and f"{words[-2]}_{words[-1]}" in _UNITS:
-        return _UNITS[f"{words[-2]}_{words[-1]}"]
+    if len(words) >= 3 and f"{words[-2]}_{words[-1]}" in UNITS:
+        return UNITS[f"{words[-2]}_{words[-1]}"]
     if len(words) >= 2 or (words and words[0] in {"rpm", "kwh", "kw"}):
-        return _UNITS.get(words[-1])
+        return UNITS.get(words[-1])
     return None
 
 

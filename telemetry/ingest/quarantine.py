@@ -1,7 +1,7 @@
 """Refusals from the journal into the table that admins see: merged, bounded a minute and in all, always counted."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F, Max, QuerySet
 
@@ -10,6 +10,7 @@ from telemetry.ingest.refusals import Refusal
 from telemetry.models import QuarantinedReading
 
 ROWS_KEPT = 10_000
+KEPT_FOR = timedelta(days=30)
 ROWS_PER_MINUTE = 300
 _Cause = tuple[str, str, str, str]
 
@@ -30,6 +31,12 @@ def quarantine_write(refusals: Iterable[Refusal]) -> None:
     if counts:
         QuarantinedReading.objects.bulk_create([_row(first[cause], count) for cause, count in counts.items()])
         _trim()
+
+
+def quarantine_trim(*, now: datetime) -> int:
+    """Remove refusals of the current factory older than KEPT_FOR and beyond the newest ROWS_KEPT; the rows removed."""
+    old, _each = QuarantinedReading.objects.filter(received_at__lt=now - KEPT_FOR).delete()
+    return old + _trim()
 
 
 def _merged(refusals: Iterable[Refusal]) -> tuple[dict[_Cause, int], dict[_Cause, Refusal]]:
@@ -72,6 +79,7 @@ def _row(refusal: Refusal, count: int) -> QuarantinedReading:
     )
 
 
-def _trim() -> None:
+def _trim() -> int:
     newest = QuarantinedReading.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    QuarantinedReading.objects.filter(pk__lte=newest - ROWS_KEPT).delete()
+    beyond, _each = QuarantinedReading.objects.filter(pk__lte=newest - ROWS_KEPT).delete()
+    return beyond

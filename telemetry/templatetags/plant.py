@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from common import clock
-from common.times import rfc3339, to_ms
+from common.times import plant_day, rfc3339, to_ms
 from telemetry import figures
+from telemetry.refused import refused_since
 from tenants.context import factory_current
 
 register = template.Library()
@@ -25,6 +27,22 @@ def figure(value: float | None) -> str:
 def percent(share: float | None) -> str:
     """`{{ 0.623|percent }}`: a share as whole percent."""
     return "–" if share is None else f"{share * 100:.0f} %"
+
+
+@register.simple_tag
+def refused_today() -> int:
+    """`{% refused_today as refused %}`: how much was refused since the plant's midnight."""
+    start, _end = plant_day(clock.now().astimezone(plant_zone()).date(), plant_zone())
+    return refused_since(start)
+
+
+@register.simple_tag
+def certainty(confidence: float) -> str:
+    """`{% certainty metric.confidence %}`: how sure an inference is, in a word and a figure."""
+    if confidence <= 0:
+        return gettext("unknown")
+    word = gettext("sure") if confidence >= 0.9 else gettext("likely") if confidence >= 0.6 else gettext("a guess")
+    return f"{word}, {percent(confidence)}"
 
 
 @register.filter
