@@ -23,6 +23,13 @@ def costs(roles: Mapping[str, Iterable[int]]) -> dict[str, Cost]:
     return {role: _cost(tree(roots, children)) for role, roots in roles.items()}
 
 
+def machine_cpu_s() -> float:
+    """CPU seconds that the whole machine has worked, whoever for, the kernel's own work included."""
+    fields = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[:7])
+    return (user + nice + system + irq + softirq) / _TICKS_PER_S
+
+
 def tree(roots: Iterable[int], children: Mapping[int, list[int]]) -> list[int]:
     """Processes and all their descendants."""
     found, waiting = [], list(roots)

@@ -5,10 +5,16 @@ from collections.abc import Iterable
 
 from benchmarks.journey.trial import Outcome
 
+TOO_LATE_MS = 250.0
 HEADINGS = (
     f"{'load':<24}{'readings/s':>11}{'per CPU-s':>11}{'CPU s':>8}{'ack p50':>9}{'p99 ms':>8}"
     f"{'seen p50':>10}{'p99 ms':>8}{'newest p99':>11}{'seen %':>8}{'drain s':>8}{'alert s':>8}{'MiB':>6}  verdict"
 )
+
+
+def held(outcome: Outcome) -> bool:
+    """Whether the rate held: nothing lost, the store caught up, and browsers saw it in time."""
+    return outcome.lossless and not math.isnan(outcome.drain_s) and outcome.seen.p99_ms <= TOO_LATE_MS
 
 
 def line(outcome: Outcome) -> str:
@@ -39,7 +45,10 @@ def verdict(outcome: Outcome) -> str:
 
 def roles(outcome: Outcome) -> Iterable[str]:
     """CPU and memory of each role, and of the instruments."""
-    seconds = outcome.load.messages / outcome.load.messages_per_s
     for role, cost in sorted(outcome.cost.items(), key=lambda item: -item[1].cpu_s):
-        yield f"    {role:<12}{cost.cpu_s:>7.2f} CPU s ({100 * cost.cpu_s / seconds:>4.0f} %){cost.pss_mib:>7.0f} MiB"
-    yield f"    (generator: sender {outcome.sent.cpu_s:.2f} CPU s, viewers {outcome.seen.cpu_s:.2f})"
+        busy = 100 * cost.cpu_s / outcome.seconds
+        yield f"    {role:<12}{cost.cpu_s:>7.2f} CPU s ({busy:>4.0f} %){cost.pss_mib:>7.0f} MiB"
+    yield (
+        f"    (generator: sender {outcome.sent.cpu_s:.2f} CPU s, viewers {outcome.seen.cpu_s:.2f};"
+        f" everything else on the machine {outcome.rest_cpu_s:.2f})"
+    )

@@ -4,16 +4,18 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.journey.checking import Checked, stored_check
 from benchmarks.journey.contender import BEYOND, WATCHED_EACH, Contender
 from benchmarks.journey.load import COUNT, FIRST_VALUE, Load
-from benchmarks.journey.meter import Cost, costs
+from benchmarks.journey.meter import Cost, costs, machine_cpu_s
 from benchmarks.journey.mqtt_link import publish
 from benchmarks.journey.sender import Sent, send
 from benchmarks.journey.viewers import NOTHING_SEEN, Seen, Viewer, watch
@@ -38,7 +40,8 @@ class Outcome:
 
     drain_s: from the last message's due time until the store showed a message sent after it; NaN when it never did.
     alarm_s: from a reading beyond a limit to the alert of it. cost: what the contender's roles used from the first
-    message to the end of the drain, and their memory then.
+    message to the end of the drain, and their memory then. machine_cpu_s: what the machine worked meanwhile in all: the
+    rest, beside contender and generator, tells how quiet it was.
     """
 
     load: Load
@@ -48,7 +51,13 @@ class Outcome:
     expected_instants: int
     drain_s: float
     alarm_s: float
+    machine_cpu_s: float
     cost: dict[str, Cost] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """How long the load took by its schedule."""
+        return self.load.messages / self.load.messages_per_s
 
     @property
     def cpu_s(self) -> float:
@@ -59,6 +68,11 @@ class Outcome:
     def readings_per_cpu_s(self) -> float:
         """The measure of efficiency."""
         return self.load.readings / self.cpu_s
+
+    @property
+    def rest_cpu_s(self) -> float:
+        """CPU seconds of whatever else ran: the checker, the kernel for everybody, other people."""
+        return self.machine_cpu_s - self.cpu_s - self.sent.cpu_s - self.seen.cpu_s
 
     @property
     def pss_mib(self) -> float:
@@ -72,7 +86,7 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """All figures, for the file."""
-        derived = ("cpu_s", "readings_per_cpu_s", "pss_mib", "lossless")
+        derived = ("seconds", "cpu_s", "rest_cpu_s", "readings_per_cpu_s", "pss_mib", "lossless")
         return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
 
@@ -88,7 +102,8 @@ class Browsers:
         """What they saw of a window."""
         self._pipe.send((from_ms, to_ms))
         seen: Seen = _await(self._process, self._pipe)
-        return seen
+        cpu_s, self._cpu_s = seen.cpu_s - self._cpu_s, seen.cpu_s
+        return replace(seen, cpu_s=cpu_s)
 
     def close(self) -> None:
         """All go."""
@@ -107,12 +122,27 @@ def browsers(viewers: list[Viewer]) -> Iterator[Browsers]:
         opened.close()
 
 
-def load_run(load: Load, contender: Contender, watching: Browsers | None, folder: Path) -> Outcome:
-    """Send a load, wait until the store has caught up, compare the ledger with it. Raises HelperError."""
+@contextmanager
+def running(contender: Contender) -> Iterator[None]:
+    """A contender that is gone afterwards, whatever happens."""
+    try:
+        contender.start()
+        yield
+    finally:
+        contender.stop()
+
+
+def load_run(
+    load: Load, contender: Contender, folder: Path, *, watching: Browsers | None = None, limited: bool = True
+) -> Outcome:
+    """Send a load, wait until the store has caught up, compare the ledger with it. Raises HelperError.
+
+    watching: who looks on; limited: whether limits are set, so that an alert has to come.
+    """
     ledger = folder / f"ledger-{time.time_ns()}"
     sender, pipe = _spawned(_send_entry, load, contender.mqtt, ledger)
     load = _await(sender, pipe)
-    before = costs(contender.roles())
+    before, machine_s = costs(contender.roles()), machine_cpu_s()
     alarms = contender.alarms()
     sent: Sent = _await(sender, pipe)
     sender.join()
@@ -121,17 +151,19 @@ def load_run(load: Load, contender: Contender, watching: Browsers | None, folder
     _mark(contender, round(marked_s * 1000))
     drained = _await_marker(contender, round(marked_s * 1000))
     drain_s = time.time() - end_ms / 1000 if drained else float("nan")
-    after = costs(contender.roles())
-    alarm_s = _await_alarm(contender, alarms, marked_s)
-    seen = watching.seen(load.start_ms + _WARM_MS, end_ms) if watching else NOTHING_SEEN
+    after, machine_s = costs(contender.roles()), machine_cpu_s() - machine_s
+    alarm_s = _await_alarm(contender, alarms, marked_s) if limited else float("nan")
+    window = load.start_ms + _WARM_MS, end_ms
+    seen = watching.seen(*window) if watching else NOTHING_SEEN
     return Outcome(
         load=load,
         sent=sent,
         seen=seen,
         checked=stored_check(load, contender, ledger),
-        expected_instants=_instants(load, seen.open),
+        expected_instants=_instants(load, seen.open, window),
         drain_s=drain_s,
         alarm_s=alarm_s,
+        machine_cpu_s=machine_s,
         cost={role: _difference(before.get(role), cost) for role, cost in after.items()},
     )
 
@@ -140,10 +172,11 @@ def _difference(before: Cost | None, after: Cost) -> Cost:
     return Cost(after.cpu_s - (before.cpu_s if before else 0.0), after.pss_mib)
 
 
-def _instants(load: Load, open_viewers: int) -> int:
-    """How many points in time the viewers should have seen."""
-    messages_each = (load.messages - load.messages_per_s * _WARM_MS / 1000) / load.machines
-    return round(open_viewers * WATCHED_EACH * messages_each * load.shape.block)
+def _instants(load: Load, open_viewers: int, window: tuple[float, float]) -> int:
+    """How many points in time the viewers should have seen, if machines sent alike."""
+    times = load.times_ms(np.arange(load.messages * load.shape.block))
+    within = int(((times >= window[0]) & (times < window[1])).sum())
+    return round(open_viewers * WATCHED_EACH * within / load.machines)
 
 
 # --- the end of a load ---
