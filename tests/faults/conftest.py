@@ -81,14 +81,18 @@ def unlimited(live_factories):
         Plan.objects.filter(pk=pk).update(max_readings_per_s=rate)
 
 
+def plant_make(factory, folder, environment):
+    """A committed factory with a key, and a journal in the folder."""
+    with factory_context(factory):
+        key = api_key_create(name="ledger", scopes=["ingest"])[1]
+    more = {"JOURNAL_DIR": str(folder / "journal"), "FACTORYPULSE_TEST_TRIGGER": str(folder / "trigger")}
+    return Plant(factory, key, folder, {**environment, **more})
+
+
 @pytest.fixture
 def plant(unlimited, live_factory, process_environment, tmp_path):
-    """A committed factory on the run's own PostgreSQL."""
-    with factory_context(live_factory):
-        key = api_key_create(name="ledger", scopes=["ingest"])[1]
-    environment = {**process_environment, "JOURNAL_DIR": str(tmp_path / "journal")}
-    environment["FACTORYPULSE_TEST_TRIGGER"] = str(tmp_path / "trigger")
-    return Plant(live_factory, key, tmp_path, environment)
+    """A factory on the run's own PostgreSQL."""
+    return plant_make(live_factory, tmp_path, process_environment)
 
 
 @pytest.fixture
