@@ -7,7 +7,7 @@ _NAMES = _("Rename it at the device: 1 to 64 letters, digits, spaces and a few s
 _JSON = _("Look at the payload: the device or gateway sends something else than one of the shapes in the API's docs.")
 _SMALLER = _("Send smaller bodies more often, or packed with gzip or zstd: the size counts after unpacking.")
 _ROOM = _("Delete what is not used any more under Configure, or ask for a larger plan. Known metrics go on arriving.")
-_CLOCK = _("Set the device's clock (NTP). A gateway that was away for longer than the plan accepts loses its oldest.")
+_CLOCK = _("Set the device's clock (NTP) and send milliseconds. A gateway that was away for long loses its oldest.")
 
 _BY_CODE: dict[str, Promise] = {
     "not_a_number": _("Send a number: text, true and null are no readings. States can be sent as 0 and 1."),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from unfold.sites import UnfoldAdminSite
 
 View = Callable[..., HttpResponseBase]
@@ -30,3 +30,9 @@ class ScriptedAdminSite(UnfoldAdminSite):
             return response
 
         return update_wrapper(relaxed, view)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The sign-in page, which needs the same scripts: without them an overlay that they hide takes every click."""
+        response: HttpResponse = super().login(request, extra_context)
+        response._csp_update = _ADMIN_CSP  # type: ignore[attr-defined]  # read by csp.middleware
+        return response

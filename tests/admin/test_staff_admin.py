@@ -29,3 +29,7 @@ def test_staff_see_that_a_factory_is_there_and_nothing_in_it(staff: Client, acme
     page = staff.get(f"/admin/tenants/factory/{acme.pk}/change/")
     assert b"Acme Foods" in page.content
     assert staff.get("/admin/telemetry/machine/").status_code == 404
+
+
+def test_the_sign_in_page_may_run_the_scripts_that_make_it_usable(public_client: FactoryClient) -> None:
+    assert "'unsafe-eval'" in public_client.get("/admin/login/")["Content-Security-Policy"]
