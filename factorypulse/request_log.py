@@ -1,9 +1,12 @@
-"""Two lines a request in the log, without what a URL may carry in secret."""
+"""Two lines a request in the log, without what a URL may carry in secret; of devices' requests, what was refused."""
 
 import re
 
-from django.http import HttpRequest
+import structlog
+from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares.request import RequestMiddleware
+
+from telemetry.urls_ingest import DEVICE_DOORS
 
 # Invitations, confirmations and hand-overs carry their proof in the path; keys and tickets come in the query.
 _PROOF = re.compile(r"(?<=/)[A-Za-z0-9_:.~-]{24,}(?=/|$)")
@@ -11,6 +14,22 @@ _PROOF = re.compile(r"(?<=/)[A-Za-z0-9_:.~-]{24,}(?=/|$)")
 
 class RequestLogMiddleware(RequestMiddleware):
     """django-structlog's, naming the method and the path alone."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self._device if request.path_info in DEVICE_DOORS else super().__call__
+        response: HttpResponse = answer(request)
+        return response
+
+    def _device(self, request: HttpRequest) -> HttpResponse:
+        """Devices send by the thousand a second: lines for each would cost more than taking their readings."""
+        structlog.contextvars.bind_contextvars(request_id=request.headers.get("X-Request-ID", ""))
+        response: HttpResponse = self.get_response(request)
+        if response.status_code >= 400:
+            self.bind_ip(request)
+            self.handle_response(request, response)
+        else:
+            structlog.contextvars.clear_contextvars()
+        return response
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

@@ -1,6 +1,7 @@
 """From a host name or a slug to its factory, remembered for moments so that a request costs no query."""
 
 import re
+from functools import cache
 
 import structlog
 from django.conf import settings
@@ -18,6 +19,7 @@ _STALE_S = 3600.0
 _found: ExpiringMap[str, Factory | None] = ExpiringMap(size=5_000, fresh_s=_FRESH_S)
 
 
+@cache
 def public_tenant() -> Factory:
     """The pseudo-tenant of the public site; it needs no row, so the public site answers before any is made."""
     return Factory(schema_name=get_public_schema_name(), slug=get_public_schema_name(), name="FactoryPulse")
