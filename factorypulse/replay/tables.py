@@ -14,9 +14,7 @@ from factorypulse.replay.errors import ReplayError
 from factorypulse.replay.times import TimeReader, time_reader
 
 _SAMPLES = 200
-_TIMES = {
-    "t", "timestamp", "time", "datetime", "date", "ts", "date/time", "date_time", "zeit", "zeitstempel", "czas", "_time",
-}  # fmt: skip
+_TIMES = {"t", "ts", "time", "timestamp", "datetime", "date_time", "date", "date/time", "_time", "zeit", "zeitstempel"}
 _METRICS, _VALUES = {"metric", "name", "variable", "sensor", "tag", "_field"}, {"value", "_value", "val"}
 _NAME = re.compile(r"[^\w .:\-/%°]+")
 

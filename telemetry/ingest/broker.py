@@ -24,7 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from common import clock
 from telemetry.ingest.admission import OLDEST_MS
 from telemetry.ingest.broker_address import BrokerAddress
-from telemetry.ingest.topics import SUBSCRIPTION, topic_parse
+from telemetry.ingest.topics import DROPPED, SUBSCRIPTION, topic_parse
 
 V311, V5 = MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
 
@@ -61,12 +61,18 @@ class BrokerConnection:
     """From CONNECT to the end. Its packet ids mean nothing to the next one, so neither do its messages.
 
     ready: the broker has granted the subscription. ended: with `reason`, and nothing more will come.
-    answered and version_refused tell whether the broker speaks this version.
+    answered and version_refused tell whether the broker speaks this version. dropped: its count of messages dropped,
+    where it tells; strained: whether it had to queue for us.
     """
 
-    def __init__(self, address: BrokerAddress, *, client_id: str, version: MQTTProtocolVersion) -> None:
+    def __init__(
+        self, address: BrokerAddress, *, client_id: str, version: MQTTProtocolVersion, ask_dropped: bool = True
+    ) -> None:
         self.ready = self.ended = self.answered = self.version_refused = False
-        self.session_present = False
+        self.session_present = self.strained = False
+        self.dropped: int | None = None
+        self.dropped_answered = not ask_dropped
+        self._subscription_mid: int | None = None
         self.reason = ""
         self._address = address
         self._version = version
@@ -161,6 +167,7 @@ class BrokerConnection:
     def _listening(self) -> bool:
         if len(self._unacknowledged) < RECEIVE_MAXIMUM and self._unstored_bytes < _UNSTORED_BYTES:
             return True
+        self.strained = True
         return clock.monotonic_s() - self._heard_s > _LISTEN_EVERY_S
 
     def _check(self, code: MQTTErrorCode) -> None:
@@ -198,16 +205,30 @@ class BrokerConnection:
         if code.is_failure:
             self.version_refused = code.getName() == "Unsupported protocol version"
             self._end(f"the broker refused: {code.getName()}")
-        elif self._version == V5:
+        else:
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        share = self._address.share
+        if self._version != V5 or not share:
             # What is retained may be old and may not say so: as a reading of now it would be a lie.
             options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-            self._client.subscribe(SUBSCRIPTION, options=options)
-        else:
-            self._client.subscribe(SUBSCRIPTION, qos=1)
+            asked = {"options": options} if self._version == V5 else {"qos": 1}
+            _code, self._subscription_mid = self._client.subscribe(SUBSCRIPTION, **asked)
+            return
+        if self.session_present:
+            # Of a time without a share: both would bring each message.
+            self._client.unsubscribe(SUBSCRIPTION)
+        shared = SubscribeOptions(qos=1)
+        _code, self._subscription_mid = self._client.subscribe(f"$share/{share}/{SUBSCRIPTION}", options=shared)
 
-    def _on_subscribe(self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _more: Any) -> None:
-        if codes and codes[0].value == 1:
+    def _on_subscribe(self, _client: Client, _data: Any, mid: int, codes: list[ReasonCode], _more: Any) -> None:
+        if mid != self._subscription_mid:
+            self.dropped_answered = True  # granted or not, the broker takes no offence
+        elif codes and codes[0].value == 1:
             self.ready = True
+            if not self.dropped_answered:
+                self._client.subscribe(DROPPED)
         else:
             name = codes[0].getName() if codes else "no answer"
             self._end(f"the broker does not grant “{SUBSCRIPTION}” with QoS 1: {name}")
@@ -217,6 +238,9 @@ class BrokerConnection:
         self._end(f"{who}: {code.getName()}")
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if message.topic == DROPPED:
+            self.dropped = int(message.payload) if message.payload.isdigit() else None
+            return
         try:
             factory, machine = topic_parse(message.topic) or ("", "")
         except UnicodeDecodeError:

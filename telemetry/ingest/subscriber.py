@@ -20,14 +20,16 @@ from common.expiring import ExpiringMap
 from telemetry.ingest.admission import plan_learn, rate_wait_s
 from telemetry.ingest.broker import V5, V311, BrokerConnection, BrokerMessage
 from telemetry.ingest.broker_address import BrokerAddress
-from telemetry.ingest.doors import Floods
+from telemetry.ingest.broker_gaps import BrokerGaps
+from telemetry.ingest.doors import Floods, refusals_append
 from telemetry.ingest.journal import Journal, JournalError
 from telemetry.ingest.messages import Gathered, gathered_append, messages_gather
+from telemetry.ingest.refusals import Refusal
 from tenants.hosts import factory_of_slug
 
 _log = structlog.get_logger(__name__)
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 15.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 4.0
 _JOURNAL_PAUSES_S = (0.2, 5.0)
 _TURN_S = 0.2
 _BELIEVED_S = 5.0
@@ -48,13 +50,18 @@ class Subscriber:
     """Keeps one subscription alive until it is stopped.
 
     client_id: the broker keeps messages for it while we are away, so it stays the same for ever; see `client_id_kept`.
+    memory_file: remembers over restarts what tells a gap, see `broker_gaps`.
     """
 
-    def __init__(self, journal: Journal, address: BrokerAddress, *, client_id: str) -> None:
+    def __init__(
+        self, journal: Journal, address: BrokerAddress, *, client_id: str, memory_file: Path | None = None
+    ) -> None:
         self._journal = journal
         self._address = address
         self._client_id = client_id
         self._version = V5
+        self._gaps = BrokerGaps(memory_file, broker=f"{address.host}:{address.port}")
+        self._ask_dropped = True
         self._lanes: dict[str, _Lane] = {}
         self._believed: ExpiringMap[str, bool] = ExpiringMap(size=1_000, fresh_s=_BELIEVED_S)
         self._strangers = Floods()
@@ -92,7 +99,9 @@ class Subscriber:
     def _connect_once(self) -> None:
         where = {"broker": self._address.host, "port": self._address.port}
         self._lanes.clear()
-        connection = BrokerConnection(self._address, client_id=self._client_id, version=self._version)
+        connection = BrokerConnection(
+            self._address, client_id=self._client_id, version=self._version, ask_dropped=self._ask_dropped
+        )
         try:
             connection.open()
             self._serve(connection)
@@ -101,6 +110,9 @@ class Subscriber:
             return
         finally:
             connection.close()
+            self._gaps.save()
+        if connection.ready and not connection.dropped_answered:
+            self._ask_dropped = False  # some brokers hang up on who asks for what is not theirs
         if not self._stop.is_set():
             _log.warning("broker_lost", **where, reason=connection.reason)
             self._version_learn(connection)
@@ -118,12 +130,24 @@ class Subscriber:
             for message in connection.turn(_TURN_S):
                 self._lanes.setdefault(message.factory, _Lane()).waiting.append(message)
             self._store(connection)
-            if connection.ready and not told:
+            if told:
+                strained, connection.strained = connection.strained, False
+                self._tell_gap(self._gaps.heard(dropped=connection.dropped, strained=strained))
+            elif connection.ready:
                 told = True
+                self._tell_gap(self._gaps.connected(session_present=connection.session_present))
                 _log.info(
                     "broker_subscribed", broker=self._address.host, port=self._address.port,
                     mqtt=self._version.name, session_present=connection.session_present,
                 )  # fmt: skip
+
+    def _tell_gap(self, sentence: str) -> None:
+        """Nobody can say whose messages are gone: every factory that is heard by way of this broker is told."""
+        if not sentence:
+            return
+        _log.error("broker_gap", broker=self._address.host, factories=len(self._gaps.factories), detail=sentence)
+        for slug in sorted(self._gaps.factories):
+            refusals_append(self._journal, slug, [Refusal("MQTT broker", "", "", "broker_gap", sentence, 1)])
 
     # --- messages ---
 
@@ -160,6 +184,7 @@ class Subscriber:
             return False
         if rate_wait_s(slug) > 0:
             return False
+        self._gaps.of_factory(slug)
         lane.of, lane.waiting = lane.waiting, []
         lane.gathered = messages_gather(slug, lane.of)
         return True

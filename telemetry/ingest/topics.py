@@ -1,6 +1,8 @@
 """The topics that readings come by, from devices and from brokers. Pure."""
 
 SUBSCRIPTION = "factories/+/devices/+/telemetry"
+# Mosquitto's count of messages that it could not keep, for all its clients.
+DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
 def topic_parse(topic: str) -> tuple[str, str] | None:

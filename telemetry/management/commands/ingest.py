@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import ssl
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -53,7 +54,7 @@ async def _serve(
     tail, drain = LiveTail(journal), Drain(journal)
     tail.start()
     drain.start()
-    subscriber = Subscriber(journal, broker, client_id=client_id_kept(settings.JOURNAL_DIR)) if broker else None
+    subscriber = _subscriber(journal, broker)
     if subscriber is not None:
         subscriber.start()
     _log.info("ingest_ready", host=host, port=listening, tls=tls is not None)
@@ -66,6 +67,14 @@ async def _serve(
     await asyncio.to_thread(tail.stop)
     await asyncio.to_thread(journal.close)
     _log.info("ingest_stopped")
+
+
+def _subscriber(journal: Journal, broker: BrokerAddress | None) -> Subscriber | None:
+    if broker is None:
+        return None
+    directory = Path(settings.JOURNAL_DIR)
+    memory = directory / "broker_memory.json"
+    return Subscriber(journal, broker, client_id=client_id_kept(directory), memory_file=memory)
 
 
 def _broker() -> BrokerAddress | None:

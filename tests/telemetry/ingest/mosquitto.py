@@ -18,7 +18,8 @@ persistence true
 persistence_location {directory}/
 autosave_on_changes true
 autosave_interval 1
-max_queued_messages 0
+max_queued_messages {queue}
+sys_interval 1
 """
 
 
@@ -41,12 +42,12 @@ def free_port():
 class Mosquitto:
     """The broker; its sessions survive `stop` and `start`."""
 
-    def __init__(self, directory, *, tls=False):
+    def __init__(self, directory, *, tls=False, queue=0):
         self.program, self.port = program(), free_port()
         self._config = directory / "mosquitto.conf"
         # As root it gives itself the user “mosquitto”, who may not enter the test's folder.
         user = "user root\n" if os.geteuid() == 0 else ""
-        self._config.write_text(CONFIG.format(port=self.port, directory=directory) + user)
+        self._config.write_text(CONFIG.format(port=self.port, directory=directory, queue=queue) + user)
         self.certificate = directory / "certificate.pem"
         self.tls_port = self._tls_listen(directory) if tls else 0
         self._process = None
@@ -73,6 +74,10 @@ class Mosquitto:
             self._process.terminate()
             self._process.wait(timeout=10)
             self._process = None
+
+    def forget(self):
+        """Lose all sessions, as a broker without a disk does; to be called while it is stopped."""
+        (self._config.parent / "mosquitto.db").unlink()
 
     def _answers(self):
         assert self._process.poll() is None, "mosquitto ended by itself"

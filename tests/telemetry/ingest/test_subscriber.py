@@ -16,6 +16,7 @@ from common import clock
 from telemetry.ingest import admission
 from telemetry.ingest.broker import V5, BrokerConnection
 from telemetry.ingest.broker_address import BrokerAddress, BrokerAddressError, broker_address
+from telemetry.ingest.broker_gaps import BrokerGaps
 from telemetry.ingest.journal import READINGS, REFUSALS, Journal, JournalFullError
 from telemetry.ingest.refusals import refusals_decode
 from telemetry.ingest.subscriber import Subscriber, client_id_kept
@@ -61,13 +62,14 @@ def journal(tmp_path):
 
 
 @pytest.fixture
-def subscribed(journal, brokers, django_db_setup, django_db_blocker):
+def subscribed(journal, brokers, tmp_path, django_db_setup, django_db_blocker):
     """`subscribed(broker)` starts a subscriber, always the same one to the broker; all are stopped at the end."""
     started = []
 
     def start(broker, *, address=None, into=journal, ready=True):
         address = address or BrokerAddress("127.0.0.1", broker.port)
-        started.append(Subscriber(into, address, client_id="factorypulsetest"))
+        memory = tmp_path / "broker_memory.json"
+        started.append(Subscriber(into, address, client_id="factorypulsetest", memory_file=memory))
         started[-1].start()
         if ready:
             answered(broker, journal)
@@ -141,6 +143,84 @@ def test_a_restart_of_the_broker_loses_nothing(broker, journal, subscribed):
     assert numbers(journal) == list(range(20))
 
 
+def gaps(journal):
+    return [(slug, refusal.detail) for slug, refusal in refusals(journal) if refusal.code == "broker_gap"]
+
+
+def test_a_broker_that_forgot_us_is_shown_as_a_gap_to_those_it_concerns(broker, journal, subscribed):
+    subscriber = subscribed(broker)
+    broker.publish([message(1), message(2, factory="borg")])
+    wait_until(lambda: numbers(journal) == [1] and numbers(journal, "borg") == [2])
+    assert gaps(journal) == []
+    subscriber.stop()
+    broker.stop()
+    broker.forget()
+    broker.start()
+    broker.publish([message(3)])
+    subscribed(broker)
+    wait_until(lambda: len(gaps(journal)) == 2)
+    assert [slug for slug, _ in gaps(journal)] == ["acme", "borg"]
+    assert all("did not know us" in detail and " UTC and " in detail for _, detail in gaps(journal))
+    assert numbers(journal) == [1]
+
+
+def test_a_queue_that_ran_over_while_we_were_away_is_shown_as_a_gap(brokers, journal, subscribed):
+    broker = brokers(queue=5)
+    broker.start()
+    first = subscribed(broker)
+    wait_until(lambda: first._gaps._dropped is not None)
+    first.stop()
+    broker.publish(message(number) for number in range(200))
+    subscribed(broker, ready=False)
+    wait_until(lambda: gaps(journal) != [])
+    [(slug, detail)] = gaps(journal)[:1]
+    assert slug == "acme"
+    assert "queue was full" in detail
+    assert 0 < len(numbers(journal)) < 200
+
+
+def test_an_ordinary_restart_of_either_side_is_no_gap(broker, journal, subscribed):
+    first = subscribed(broker)
+    first.stop()
+    broker.publish([message(1)])
+    second = subscribed(broker)
+    broker.stop()
+    broker.start()
+    answered(broker, journal)
+    wait_until(lambda: second._gaps._dropped is not None)
+    assert numbers(journal) == [1]
+    assert gaps(journal) == []
+
+
+def test_what_a_broker_drops_for_others_while_we_keep_up_is_no_gap_of_ours(monkeypatch):
+    known = BrokerGaps(None, broker="here:1883")
+    known.connected(session_present=True)
+    assert known.heard(dropped=7, strained=False) == ""
+    monkeypatch.setattr("telemetry.ingest.broker_gaps._LATE_S", 0)
+    assert known.heard(dropped=9, strained=False) == ""
+    assert "2 messages" in known.heard(dropped=11, strained=True)
+    assert known.heard(dropped=11, strained=True) == ""
+
+
+def test_nodes_that_share_a_subscription_take_turns(broker, journal, subscribed, tmp_path):
+    address = BrokerAddress("127.0.0.1", broker.port, share="pulse")
+    other = Journal(tmp_path / "other")
+    second = Subscriber(other, address, client_id="factorypulseother")
+    subscribed(broker, address=address, ready=False)
+    second.start()
+    try:
+        sent = iter(range(10**6))
+        wait_until(lambda: broker.publish([message(next(sent))]) or (numbers(journal) and numbers(other)))
+        before = next(sent)
+        broker.publish(message(number) for number in range(before, before + 100))
+        wait_until(lambda: set(range(before, before + 100)) <= {*numbers(journal), *numbers(other)})
+    finally:
+        second.stop()
+        other.close()
+    everything = numbers(journal) + numbers(other)
+    assert len(everything) == len(set(everything))
+
+
 class HeldJournal:
     """Takes rows and commits them only when told to."""
 
@@ -148,7 +228,7 @@ class HeldJournal:
         self.commits = []
         self._released = False
 
-    def append(self, factory, body, readings, *, kind=READINGS):
+    def append(self, factory, body, readings, *, kind=READINGS, marks=b""):
         self.commits.append(Future())
         if self._released:
             self.commits[-1].set_result(1)
@@ -284,6 +364,7 @@ def test_the_client_id_stays_the_same_and_every_broker_takes_it(tmp_path):
 
 def test_the_address_says_everything_about_the_broker():
     assert broker_address("mqtt://plant.example:1884") == BrokerAddress("plant.example", 1884)
+    assert broker_address("mqtt://plant.example?share=pulse").share == "pulse"
     assert broker_address("mqtts://me:p%40s%2Fs@[::1]/") == BrokerAddress("::1", 8883, True, "me", "p@s/s")
     assert "secret" not in repr(broker_address("mqtt://me:secret@plant.example"))
 
@@ -298,6 +379,9 @@ def test_the_address_says_everything_about_the_broker():
         "mqtt://plant.example:70000",
         "mqtt://plant.example:0",
         "mqtt://plant.example/topic",
+        "mqtt://plant.example?share=",
+        "mqtt://plant.example?share=a/b",
+        "mqtt://plant.example?clean=1",
         "mqtt://:hushhush@plant.example",
         "mqtt://me:hush/hush@plant.example",
         "mqtt://[plant",
