@@ -22,7 +22,7 @@ from benchmarks.journey.influx import MissingToolError
 from benchmarks.journey.load import SHAPES, Load
 from benchmarks.journey.peer import VARIANTS, Peer
 from benchmarks.journey.product import FactoryPulse
-from benchmarks.journey.report import HEADINGS, held, line, roles
+from benchmarks.journey.report import HEADINGS, line, roles
 from benchmarks.journey.trial import Browsers, Outcome, browsers, load_run, running
 from factorypulse.dev.processes import die_with_parent
 
@@ -120,7 +120,7 @@ def _loads(asked: argparse.Namespace, contender: Contender, watching: Browsers, 
     for rate in RATES:
         outcome = run("metrics10", rate)
         yield outcome
-        if not held(outcome):
+        if not outcome.held:
             break
 
 

@@ -5,16 +5,10 @@ from collections.abc import Iterable
 
 from benchmarks.journey.trial import Outcome
 
-TOO_LATE_MS = 250.0
 HEADINGS = (
     f"{'load':<24}{'readings/s':>11}{'per CPU-s':>11}{'CPU s':>8}{'ack p50':>9}{'p99 ms':>8}"
     f"{'seen p50':>10}{'p99 ms':>8}{'newest p99':>11}{'seen %':>8}{'drain s':>8}{'alert s':>8}{'MiB':>6}  verdict"
 )
-
-
-def held(outcome: Outcome) -> bool:
-    """Whether the rate held: nothing lost, the store caught up, and browsers saw it in time."""
-    return outcome.lossless and not math.isnan(outcome.drain_s) and outcome.seen.p99_ms <= TOO_LATE_MS
 
 
 def line(outcome: Outcome) -> str:

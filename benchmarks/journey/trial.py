@@ -1,5 +1,6 @@
 """One load against a running contender, and what came of it."""
 
+import math
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ _ALARM_WITHIN_S = 15.0
 _POLL_S = 0.1
 # The first second of a load opens connections and files; its readings count, its latencies don't.
 _WARM_MS = 1_000
+# Browsers that see a reading later than this don't see it live.
+TOO_LATE_MS = 250.0
 MARKER = "marker"
 
 
@@ -84,10 +87,15 @@ class Outcome:
         """Everything that was sent was acknowledged, and is stored once."""
         return self.sent.acknowledged == self.load.messages and self.checked.clean
 
+    @property
+    def held(self) -> bool:
+        """Whether the rate held: nothing lost, the store caught up, and browsers saw it in time."""
+        return self.lossless and not math.isnan(self.drain_s) and self.seen.p99_ms <= TOO_LATE_MS
+
     def as_json(self) -> dict[str, Any]:
         """All figures, for the file."""
-        derived = ("seconds", "cpu_s", "rest_cpu_s", "readings_per_cpu_s", "pss_mib", "lossless")
-        return {**asdict(self), **{name: getattr(self, name) for name in derived}}
+        derived = ("seconds", "cpu_s", "rest_cpu_s", "readings_per_cpu_s", "pss_mib", "lossless", "held")
+        return {**asdict(self), "messages": self.load.messages, **{name: getattr(self, name) for name in derived}}
 
 
 class Browsers:
