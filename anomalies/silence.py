@@ -15,9 +15,9 @@ from telemetry.equipment import machine_state
 from telemetry.history.spans import machine_zone
 from telemetry.models import Machine
 
-# Since when we have been listening without a pause. The key expires when no watch runs, so after a stand-still of the
-# platform everybody gets their time to report again, and nobody is blamed for our absence.
-_LISTENING_KEY = "silence.listening_since_ms"
+# Since when we have been listening without a pause, and when we looked last. After a stand-still of the platform (the
+# key expires) or a step of its clock everybody gets their time to report again: nobody is blamed for our absence.
+_LISTENING_KEY, _LOOKED_KEY = "silence.listening_since_ms", "silence.looked_ms"
 _PAUSE_S = 60
 
 
@@ -41,11 +41,13 @@ def silence_watch(machines: Iterable[Machine]) -> None:
 
 
 def _listening_since(now: datetime) -> datetime:
-    since_ms = cache.get(_LISTENING_KEY)
-    if since_ms is None:
-        since_ms = to_ms(now)
-    cache.set(_LISTENING_KEY, since_ms, timeout=_PAUSE_S)
-    return from_ms(int(since_ms))
+    now_ms = to_ms(now)
+    kept = cache.get_many((_LISTENING_KEY, _LOOKED_KEY))
+    since_ms, looked_ms = int(kept.get(_LISTENING_KEY, now_ms)), int(kept.get(_LOOKED_KEY, now_ms))
+    if not 0 <= now_ms - looked_ms <= _PAUSE_S * 1000:
+        since_ms = now_ms
+    cache.set_many({_LISTENING_KEY: since_ms, _LOOKED_KEY: now_ms}, timeout=_PAUSE_S)
+    return from_ms(since_ms)
 
 
 def _fell_silent(machine: Machine, last_seen_at: datetime, now: datetime, *, is_new: bool) -> None:

@@ -1,0 +1,149 @@
+"""Bad, late and repeated data through both doors of real processes: what is good is kept once, the rest is told."""
+
+import json
+import socket
+import time
+from contextlib import closing
+
+import pytest
+
+from benchmarks.checker import stored_read
+from benchmarks.ledger import Stream
+from telemetry.models import Metric, QuarantinedReading
+from tenants.context import factory_context
+from tests.conftest import person_make
+from tests.faults.processes import wait_until
+from tests.telemetry.ingest import mqtt_client
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def doors(plant, running, http_door):
+    """Both ways in, by name: each takes a machine and bodies, and answers what the door said to each."""
+    ingest = running()
+    client, _ = http_door()
+
+    def http(_machine, bodies):
+        url = "/api/v1/telemetry/ingest"
+        return [client.generic("POST", url, body, content_type="application/json") for body in bodies]
+
+    def mqtt(machine, bodies):
+        topic = f"factories/{plant.factory.slug}/devices/{machine}/telemetry"
+        with closing(socket.create_connection(("127.0.0.1", ingest.port), timeout=20)) as line:
+            line.sendall(mqtt_client.connect(user=plant.factory.slug, password=plant.key, client_id="data"))
+            assert line.recv(4) == b"\x20\x02\x00\x00"
+            for number, body in enumerate(bodies, 1):
+                line.sendall(mqtt_client.publish(topic, body, packet_id=number))
+                assert line.recv(4) == b"\x40\x02" + number.to_bytes(2, "big")
+        return [None] * len(bodies)
+
+    return {"http": http, "mqtt": mqtt}
+
+
+def body(machine, t_ms, metrics):
+    return json.dumps({"machine": machine, "timestamp": t_ms, "metrics": metrics}).encode()
+
+
+def values(plant, machine, metric="n"):
+    return stored_read(
+        Stream(machine, metric, start_ms=int(time.time() * 1000) - 8 * 24 * HOUR_MS), factory=plant.factory
+    )
+
+
+def refused(plant, machine):
+    """Codes of what is in quarantine for a machine, by metric."""
+    with factory_context(plant.factory):
+        rows = QuarantinedReading.objects.filter(machine=machine)
+        return {(row.metric, row.code) for row in rows}
+
+
+def test_what_is_sent_again_by_any_door_is_there_once(plant, doors):
+    now_ms = int(time.time() * 1000)
+    bodies = [body("M01", now_ms - 1_000 * at, {"n": at}) for at in range(50)]
+    for name in ("http", "mqtt", "http"):
+        doors[name]("M01", bodies)
+    plant.drained()
+    found = values(plant, "M01")
+    assert found.values.tolist() == list(range(49, -1, -1))
+    assert found.counted == 50
+
+
+def test_what_comes_an_hour_late_is_stored_in_its_place_and_rewinds_nothing(plant, doors):
+    now_ms = int(time.time() * 1000)
+    late = [body("M01", now_ms - HOUR_MS - 1_000 * at, {"n": at}) for at in range(20)]
+    doors["mqtt"]("M01", [body("M01", now_ms, {"n": 1000})])
+    plant.drained()
+    newest = last_of(plant, "M01")
+    doors["mqtt"]("M01", late[:10])
+    doors["http"]("M01", late[10:])
+    plant.drained()
+    found = values(plant, "M01")
+    assert sorted(found.t_ms.tolist()) == found.t_ms.tolist()
+    assert found.values.tolist() == [*range(19, -1, -1), 1000]
+    wait_until(lambda: last_of(plant, "M01") == newest, within_s=5)
+
+
+def last_of(plant, machine):
+    """The newest reading as lists and tiles show it."""
+    with factory_context(plant.factory):
+        metric = wait_until(
+            lambda: Metric.objects.filter(machine__key=machine, name="n", last_at__isnull=False).first()
+        )
+        return metric.last_at, metric.last_value
+
+
+def test_wrong_times_are_quarantined_with_a_reason_that_admins_see(plant, doors, client_for):
+    now_ms = int(time.time() * 1000)
+    wrong = {
+        "future": (now_ms + HOUR_MS, "timestamp_in_future"),
+        "ancient": (now_ms - 400 * 24 * HOUR_MS, "timestamp_too_old"),
+        "seconds": (now_ms // 1000, "timestamp_too_old"),
+    }
+    for machine, (t_ms, code) in wrong.items():
+        answer = doors["http"](machine, [body(machine, t_ms, {"n": 1})])[0]
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["code"] == code
+        doors["mqtt"](machine, [body(machine, t_ms, {"n": 1})])
+    plant.drained()
+    for machine, (_, code) in wrong.items():
+        assert refused(plant, machine) == {("n", code)}
+        assert not len(values(plant, machine).t_ms)
+    admin = person_make(plant.factory, "adam.admin@live.example", "admin")
+    page = client_for(admin).get("/quarantine").content.decode()
+    for machine in wrong:
+        assert machine in page
+    assert "milliseconds" in page
+
+
+# As bytes: Python's own encoder would not write some of them.
+BAD = {
+    "nan": (b"NaN", "not_finite"),
+    "infinity": (b"Infinity", "not_finite"),
+    "huge": (b"1e999", "not_finite"),
+    "yes": (b"true", "not_a_number"),
+    "text": (b'"72.3"', "not_a_number"),
+    "nothing": (b"null", "not_a_number"),
+    "long": (b"123456789012345678901234567890", "out_of_range"),
+    "list": (b"[1]", "not_a_number"),
+}
+
+
+@pytest.mark.parametrize("door", ["http", "mqtt"])
+def test_a_value_that_is_no_reading_is_refused_alone(plant, doors, door):
+    now_ms = int(time.time() * 1000)
+    metrics = b", ".join(b'"%b": %b' % (name.encode(), value) for name, (value, _) in BAD.items())
+    whole = b'{"machine": "M01", "timestamp": %d, "metrics": {%b, "good": 2.5}}' % (now_ms, metrics)
+    alone = [
+        b'{"machine": "M02", "timestamp": %d, "metrics": {"n": %b}}' % (now_ms, value) for value, _ in BAD.values()
+    ]
+    answers = doors[door]("M01", [whole])
+    doors[door]("M02", alone)
+    plant.drained()
+    assert values(plant, "M01", "good").values.tolist() == [2.5]
+    told = refused(plant, "M01")
+    assert {metric for metric, _ in told} == set(BAD)
+    assert not len(values(plant, "M02").t_ms)
+    if door == "http":
+        assert answers[0].status_code == 201
+        assert {one["metric"]: one["code"] for one in answers[0].json()["rejected"]} == dict(told)
