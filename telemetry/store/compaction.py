@@ -11,7 +11,7 @@ import numpy as np
 
 from common import clock
 from telemetry.readings import Int64Array
-from telemetry.store.hour_format import HOUR_MS, hours_decode, hours_encode
+from telemetry.store.hour_format import HOUR_MS, hours_decode, hours_encode, hours_touched
 from telemetry.store.pg_tables import hours_insert, reorganising, rows_read, runs_keep, statement, translated
 from telemetry.store.run_format import EncodedRun, compress, decompress, runs_decode, runs_encode
 from telemetry.store.strips import BoolArray, Strips, merged, merged_by
@@ -130,7 +130,7 @@ def _hours_fold(strips: Strips) -> None:
     if not len(strips):
         return
     late = merged(strips)
-    keys = np.unique(np.repeat(late.series, late.counts) << 32 | late.t_ms // HOUR_MS)
+    keys = hours_touched(late)
     taken = rows_read(_TAKE_HOURS, series=(keys >> 32).tolist(), hours=(keys & 0xFFFF_FFFF).tolist())
     if taken:
         late = merged(Strips.joined([hours_decode(taken), late]))

@@ -89,6 +89,12 @@ def _key(series: Int64Array, t_ms: Int64Array) -> Int64Array:
     return series << 32 | t_ms // HOUR_MS
 
 
+def hours_touched(strips: Strips) -> Int64Array:
+    """series << 32 | hour of every hour that merged readings lie in, ascending."""
+    keys = _key(np.repeat(strips.series, strips.counts), strips.t_ms)
+    return keys[np.append(True, keys[1:] != keys[:-1])] if len(keys) else keys
+
+
 def hours_decode(rows: Sequence[tuple[int, int, bytes]]) -> Strips:
     """The readings of (series, hour, body) rows, one stretch each, in their order."""
     if not rows:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from telemetry.readings import Int64Array
 from telemetry.store.aggregates import NO_AGGREGATES, Aggregates, aggregated, gathered
-from telemetry.store.hour_format import HOUR_MS, MINUTE_MS, hours_decode, minutes_decode
+from telemetry.store.hour_format import HOUR_MS, MINUTE_MS, hours_decode, hours_touched, minutes_decode
 from telemetry.store.pg_tables import rows_read, statement
 from telemetry.store.run_format import decompress, runs_decode
 from telemetry.store.strips import NOTHING, Strips, merged
@@ -93,7 +93,7 @@ def aggregates_read(asked: Asked, *, width_ms: int) -> Aggregates:
         return aggregated(readings_read(asked), width_ms)
     hot = _runs(asked)
     # Statistics don't tell what a run replaces, or what of a minute lies inside the window: these hours are read whole.
-    whole = np.union1d(_touched(hot), _edges(asked, unit_ms))
+    whole = np.union1d(hours_touched(hot), _edges(asked, unit_ms))
     kept, few = _hour_statistics(asked, whole, width_ms) if unit_ms == HOUR_MS else _minute_statistics(asked, whole)
     cold = (
         rows_read(_WHOLE_HOURS, series=(whole >> 32).tolist(), hours=(whole & 0xFFFF_FFFF).tolist())
@@ -110,11 +110,6 @@ def _runs(asked: Asked) -> Strips:
         return NOTHING
     _run, strips = runs_decode(*decompress(bodies, sizes, levels > 0), series=asked.series)
     return merged(asked.inside(strips))
-
-
-def _touched(hot: Strips) -> Int64Array:
-    """Keys (series, hour) in which runs lie."""
-    return np.unique(np.repeat(hot.series, hot.counts) << 32 | hot.t_ms // HOUR_MS)
 
 
 def _edges(asked: Asked, unit_ms: int) -> Int64Array:
