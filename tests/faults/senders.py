@@ -55,9 +55,13 @@ class Sender(threading.Thread):
             assert time.monotonic() < deadline, "acknowledgements stopped"
             time.sleep(0.005)
 
+    def stop_sending(self):
+        """Send nothing new."""
+        self._stopping.set()
+
     def finish(self, *, within_s=60.0):
         """Send nothing new, wait for what is under way; the ledger is complete afterwards."""
-        self._stopping.set()
+        self.stop_sending()
         self.join(within_s)
         self._give_up.set()
         self.join(10)
