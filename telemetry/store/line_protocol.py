@@ -5,12 +5,14 @@ work for the server.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from telemetry.readings import Float64Array, Int64Array, ReadingBatch, Series
+from telemetry.readings import BoolArray, Int64Array, Key, ReadingBatch
 
 MEASUREMENT = "readings"
 MACHINE_TAG = "machine"
@@ -29,25 +31,23 @@ def bodies(batch: ReadingBatch) -> Iterator[bytes]:
 
     Of readings with equal machine, metric and time only the last is written.
 
-    >>> import numpy as np
+    >>> from telemetry.readings import Series
     >>> t_ms, values = np.array([1000, 2000]), np.array([2.5, 3.0])
     >>> parts = [Series("M 1", "vibration", t_ms, values), Series("M 1", "flow", t_ms, values * 2)]
     >>> list(bodies(ReadingBatch(parts)))
     [b'readings,machine=M\\ 1 vibration=2.5,flow=5.0 1000\nreadings,machine=M\\ 1 vibration=3.0,flow=6.0 2000\n']
     """
-    parts: list[bytes] = []
-    readings = 0
-    for together in _read_together(_once_each(batch)):
-        rows = max(1, READINGS_PER_BODY // len(together))
-        for start in range(0, len(together[0]), rows):
-            part = slice(start, start + rows)
-            parts += _lines(together, part)
-            readings += len(together) * len(together[0].t_ms[part])
-            if readings >= READINGS_PER_BODY:
-                yield b"".join(parts)
-                parts, readings = [], 0
-    if parts:
-        yield b"".join(parts)
+    if not len(batch):
+        return
+    batch, begins = _line_by_line(_once_each(batch))
+    pieces = _key_pieces(batch.keys)
+    cuts = np.append(np.flatnonzero(begins), len(batch))
+    start = 0
+    while start < len(batch):
+        # Between two lines, and never within one.
+        end = int(cuts[min(np.searchsorted(cuts, start + READINGS_PER_BODY), len(cuts) - 1)])
+        yield _body(batch.taken(slice(start, end)), begins[start:end], pieces)
+        start = end
 
 
 def field_of(metric: str) -> str:
@@ -67,43 +67,43 @@ def tag_of(machine: str) -> str:
 
 def _once_each(batch: ReadingBatch) -> ReadingBatch:
     """What servers make of equal readings in one body differs; the drain's batches hold none already."""
-    keys = {(series.machine, series.metric) for series in batch}
-    if len(keys) == len(batch.series) and all(_ascends(series.t_ms) for series in batch):
-        return batch
-    return ReadingBatch.merged([batch])
+    codes, t_ms = batch.codes, batch.t_ms
+    later = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (t_ms[1:] > t_ms[:-1]))
+    return batch if later.all() else ReadingBatch.merged([batch])
 
 
-def _ascends(t_ms: Int64Array) -> bool:
-    return len(t_ms) < 2 or bool((t_ms[1:] > t_ms[:-1]).all())
+def _line_by_line(batch: ReadingBatch) -> tuple[ReadingBatch, BoolArray]:
+    """The batch by machine and time, and which of its readings begin a line."""
+    places: dict[str, int] = {}
+    machine_of = np.array([places.setdefault(machine, len(places)) for machine, _ in batch.keys], np.int64)
+    order = np.lexsort((batch.t_ms, machine_of[batch.codes]))
+    batch = batch.taken(order)
+    machines = machine_of[batch.codes]
+    begins = np.ones(len(batch), np.bool_)
+    begins[1:] = (machines[1:] != machines[:-1]) | (batch.t_ms[1:] != batch.t_ms[:-1])
+    return batch, begins
 
 
-def _read_together(batch: ReadingBatch) -> Iterator[list[Series]]:
-    """Series of one machine with the very same times."""
-    together: dict[tuple[str, bytes], list[Series]] = {}
-    for series in batch:
-        if len(series):
-            together.setdefault((series.machine, series.t_ms.tobytes()), []).append(series)
-    yield from together.values()
+def _key_pieces(keys: Sequence[Key]) -> NDArray[np.object_]:
+    """What stands before a value, by key: first when it begins a line, then when it goes on in one."""
+    pieces = np.empty(2 * len(keys), np.object_)
+    pieces[: len(keys)] = [_line_start(machine) + _field_start(metric) for machine, metric in keys]
+    pieces[len(keys) :] = [b"," + _field_start(metric) for _, metric in keys]
+    return pieces
 
 
-def _lines(together: list[Series], rows: slice) -> list[bytes]:
-    """The pieces of these rows' lines, to be joined: a pattern a line, into which whole columns are laid."""
-    times = _digits(together[0].t_ms[rows])
-    pattern: list[bytes] = []
-    for index, series in enumerate(together):
-        before = b"," if index else _line_start(series.machine)
-        pattern += [before + _field_start(series.metric), b""]
-    pattern += [b" ", b"", b"\n"]
-    width = len(pattern)
-    lines = pattern * len(times)
-    for index, series in enumerate(together):
-        lines[2 * index + 1 :: width] = _digits(series.values[rows])
-    lines[width - 2 :: width] = times
-    return lines
+def _body(batch: ReadingBatch, begins: BoolArray, pieces: NDArray[np.object_]) -> bytes:
+    """Three pieces a reading: what stands before it, its digits, and its line's end or nothing."""
+    ends = np.append(begins[1:], True)
+    laid = np.full(3 * len(batch), b"", np.object_)
+    laid[0::3] = pieces[np.where(begins, batch.codes, batch.codes + len(batch.keys))]
+    laid[1::3] = _encode(batch.values.tolist())[1:-1].split(b",")
+    laid[2::3][ends] = _line_ends(batch.t_ms[ends])
+    return b"".join(laid.tolist())
 
 
-def _digits(column: Int64Array | Float64Array) -> list[bytes]:
-    return _encode(column.tolist())[1:-1].split(b",")
+def _line_ends(t_ms: Int64Array) -> list[bytes]:
+    return (b" " + _encode(t_ms.tolist())[1:-1].replace(b",", b"\n, ") + b"\n").split(b",")
 
 
 @lru_cache(maxsize=10_000)
