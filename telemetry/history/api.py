@@ -21,15 +21,17 @@ from telemetry.history.csv_response import CsvRenderer, csv_response
 from telemetry.history.downsample import bucket_width
 from telemetry.history.kpis import kpis_history, kpis_live
 from telemetry.history.raw_pages import MAX_PAGE, raw_page
-from telemetry.history.series import DEFAULT_POINTS, MAX_POINTS, metric_names, series_read
+from telemetry.history.series import DEFAULT_POINTS, MAX_POINTS, metric_units, series_for_the_eye, series_read
 from telemetry.history.spans import Every
 from telemetry.history.windows import Window, window_of
 from telemetry.machines import MetricNotFoundError, metric_get
 from telemetry.models import Machine
+from telemetry.readings import Series
 
 _HOUR_S = 3600
 _DEFAULT_SPAN_S = {Every.HOUR: 24 * _HOUR_S, Every.DAY: 30 * 24 * _HOUR_S, Every.WEEK: 26 * 7 * 24 * _HOUR_S}
 _DEFAULT_LIMIT = 1_000
+_METHODS = ("buckets", "lttb")
 
 _TIME = "RFC 3339 with offset, or epoch milliseconds."
 _FROM = OpenApiParameter("from", description=f"{_TIME} Included.")
@@ -55,7 +57,10 @@ class TelemetryView(APIView):
             _FROM,
             _TO,
             OpenApiParameter("metrics", description="Names, separated by commas; all by default."),
-            OpenApiParameter("points", int, description=f"Buckets at most, 2 to {MAX_POINTS}."),
+            OpenApiParameter(
+                "points", int, description=f"Buckets (2 to {MAX_POINTS}) or points (3 to {MAX_POINTS}) at most."
+            ),
+            OpenApiParameter("method", enum=list(_METHODS), description=api_shapes.METHOD_DESCRIPTION),
             OpenApiParameter("raw", bool, description="Readings as stored instead of buckets, newest page first."),
             OpenApiParameter("limit", int, description=f"raw: readings of each metric a page, 1 to {MAX_PAGE}."),
             OpenApiParameter("cursor", description="raw: `next` of the page before."),
@@ -65,16 +70,21 @@ class TelemetryView(APIView):
     def get(self, request: Request, machine: str) -> HttpResponseBase:
         params = request.query_params
         found = machine_for(machine)
-        names = _metrics(found, params.getlist("metrics"))
+        units = _metrics(found, params.getlist("metrics"))
+        names = list(units)
         window = window_of(params.dict(), default_s=_HOUR_S)
         is_raw = _flag(params.get("raw", ""))
-        points = _whole(params.get("points"), "points", low=2, high=MAX_POINTS, default=DEFAULT_POINTS)
+        method = _method(params.get("method", "buckets"))
+        lowest = 2 if method == "buckets" else 3
+        points = _whole(params.get("points"), "points", low=lowest, high=MAX_POINTS, default=DEFAULT_POINTS)
         if getattr(request.accepted_renderer, "format", "") == "csv":
             return csv_response(request, found, names, window, points=None if is_raw else points)
         if is_raw:
             limit = _whole(params.get("limit"), "limit", low=1, high=MAX_PAGE, default=_DEFAULT_LIMIT)
-            return _json(_raw(found, names, window, cursor=params.get("cursor"), limit=limit))
-        return _json(_series(found, names, window, points=points))
+            return _json(_raw(found, units, window, cursor=params.get("cursor"), limit=limit))
+        if method == "lttb":
+            return _json(_drawn(found, units, window, points=points))
+        return _json(_series(found, units, window, points=points))
 
 
 @extend_schema(tags=["machines"])
@@ -121,16 +131,15 @@ class KpisHistoryView(APIView):
         )
 
 
-def _series(machine: Machine, names: list[str], window: Window, *, points: int) -> dict[str, Any]:
-    units = _units(machine)
-    found = series_read(machine, names, from_ms=window.from_ms, to_ms=window.to_ms, points=points)
+def _series(machine: Machine, units: dict[str, str], window: Window, *, points: int) -> dict[str, Any]:
+    found = series_read(machine, list(units), from_ms=window.from_ms, to_ms=window.to_ms, points=points)
     return {
         **_head(machine, window.from_ms, window.to_ms),
         "bucket_ms": bucket_width(from_ms=window.from_ms, to_ms=window.to_ms, points=points),
         "metrics": [
             {
                 "metric": part.metric,
-                "unit": units.get(part.metric, ""),
+                "unit": units[part.metric],
                 "t": part.t_ms.tolist(),
                 "min": part.minimum.tolist(),
                 "max": part.maximum.tolist(),
@@ -142,32 +151,40 @@ def _series(machine: Machine, names: list[str], window: Window, *, points: int) 
     }
 
 
-def _raw(machine: Machine, names: list[str], window: Window, *, cursor: str | None, limit: int) -> dict[str, Any]:
+def _drawn(machine: Machine, units: dict[str, str], window: Window, *, points: int) -> dict[str, Any]:
+    found = series_for_the_eye(machine, list(units), from_ms=window.from_ms, to_ms=window.to_ms, points=points)
+    return {**_head(machine, window.from_ms, window.to_ms), "metrics": _points(found, units)}
+
+
+def _raw(machine: Machine, units: dict[str, str], window: Window, *, cursor: str | None, limit: int) -> dict[str, Any]:
     to_ms = _whole(cursor, "cursor", low=window.from_ms + 1, high=window.to_ms, default=window.to_ms)
-    page = raw_page(machine, names, from_ms=window.from_ms, to_ms=to_ms, limit=limit)
-    units = _units(machine)
+    page = raw_page(machine, list(units), from_ms=window.from_ms, to_ms=to_ms, limit=limit)
     return {
         **_head(machine, page.from_ms, page.to_ms),
-        "metrics": [
-            {
-                "metric": part.metric,
-                "unit": units.get(part.metric, ""),
-                "t": part.t_ms.tolist(),
-                "value": part.values.tolist(),
-            }
-            for part in page.series
-        ],
+        "metrics": _points(page.series, units),
         "next": None if page.earlier_ms is None else str(page.earlier_ms),
     }
+
+
+def _points(found: list[Series], units: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "metric": part.metric,
+            "unit": units[part.metric],
+            "t": part.t_ms.tolist(),
+            "value": part.values.tolist(),
+        }
+        for part in found
+    ]
 
 
 def _head(machine: Machine, from_ms: int, to_ms: int) -> dict[str, Any]:
     return {"machine": machine.key, "from": rfc3339(instant_of(from_ms)), "to": rfc3339(instant_of(to_ms))}
 
 
-def _metrics(machine: Machine, wanted: list[str]) -> list[str]:
-    """The metrics asked for, in that order; all without a wish. Raises MetricNotFoundError."""
-    known = metric_names(machine)
+def _metrics(machine: Machine, wanted: list[str]) -> dict[str, str]:
+    """Units of the metrics asked for, in that order; of all without a wish. Raises MetricNotFoundError."""
+    known = metric_units(machine)
     names = list(dict.fromkeys(name for part in wanted for name in part.split(",") if name))
     missing = [name for name in names if name not in known]
     if missing:
@@ -175,11 +192,7 @@ def _metrics(machine: Machine, wanted: list[str]) -> list[str]:
             _("“%(machine)s” has no metric “%(metric)s”.") % {"machine": machine.key, "metric": missing[0]},
             errors=[{"field": "metrics", "code": "metric_not_found", "detail": name} for name in missing],
         )
-    return names or known
-
-
-def _units(machine: Machine) -> dict[str, str]:
-    return dict(machine.metrics.order_by().values_list("name", "unit"))
+    return {name: known[name] for name in names} or known
 
 
 def _whole(text: str | None, name: str, *, low: int, high: int, default: int) -> int:
@@ -190,6 +203,13 @@ def _whole(text: str | None, name: str, *, low: int, high: int, default: int) ->
         detail = _("“%(name)s” is a whole number from %(low)s to %(high)s.") % {"name": name, "low": low, "high": high}
         raise InvalidInputError(detail, errors=[{"field": name, "code": "out_of_range", "detail": detail}])
     return value
+
+
+def _method(text: str) -> str:
+    if text not in _METHODS:
+        detail = _("“method” is buckets or lttb.")
+        raise InvalidInputError(detail, errors=[{"field": "method", "code": "unknown_choice", "detail": detail}])
+    return text
 
 
 def _flag(text: str) -> bool:

@@ -6,8 +6,14 @@ from drf_spectacular.utils import OpenApiResponse
 
 SERIES_DESCRIPTION = (
     "At most `points` buckets of each metric with minimum, maximum, mean and count; bucket starts are epoch "
-    "milliseconds, empty buckets are left out. `raw=true` answers readings as stored, page by page from the newest "
+    "milliseconds, empty buckets are left out. `method=lttb` answers points instead, whose line looks like that "
+    "of all readings. `raw=true` answers readings as stored, page by page from the newest "
     "backwards, each page oldest first. `Accept: text/csv` exports either, without pages."
+)
+METHOD_DESCRIPTION = (
+    "`buckets` by default. `lttb` (largest triangle three buckets) answers `t` and `value` of at most `points` "
+    "readings; of a metric with more than 100,000 readings in the window, of the lowest and highest of narrow buckets, "
+    "told at a bucket's start and middle. As JSON alone."
 )
 
 
@@ -33,15 +39,17 @@ _NUMBER = {"type": "number", "nullable": True}
 _HEAD = {"machine": _TEXT, "from": _INSTANT, "to": _INSTANT}
 _BUCKETS = _object(
     **_HEAD,
+    bucket_ms={"type": "integer", "description": "How long a bucket is."},
     metrics={"type": "array", "items": _columns(min="number", max="number", mean="number", count="integer")},
 )
+_POINTS = _object(**_HEAD, metrics={"type": "array", "items": _columns(value="number")})
 _READINGS = _object(
     **_HEAD,
     metrics={"type": "array", "items": _columns(value="number")},
     next={"type": "string", "nullable": True, "description": "The cursor of the page of earlier readings."},
 )
 SERIES_RESPONSES: dict[Any, Any] = {
-    (200, "application/json"): {"oneOf": [_BUCKETS, _READINGS]},
+    (200, "application/json"): {"anyOf": [_BUCKETS, _READINGS, _POINTS]},
     (200, "text/csv"): OpenApiResponse({"type": "string"}, description="One row a bucket or reading, times in UTC."),
     503: OpenApiResponse(description="The history can't be read just now."),
 }

@@ -104,11 +104,15 @@ def thinned(t_ms: Int64Array, columns: Float64Array, *, rows: int) -> Int64Array
     if total <= rows:
         return np.arange(total)
     share = max(2, rows // max(1, width))
-    kept = [_extremes(t_ms, columns[:, column], share=share) for column in range(width)]
+    kept = [extremes(t_ms, columns[:, column], share=share) for column in range(width)]
     return np.unique(np.concatenate([np.array([0, total - 1]), *kept])).astype(np.int64)
 
 
-def _extremes(t_ms: Int64Array, column: Float64Array, *, share: int) -> Int64Array:
+def extremes(t_ms: Int64Array, column: Float64Array, *, share: int) -> Int64Array:
+    """Indices of the lowest and highest of equal stretches of time, at most `share`, in no order; all where not more.
+
+    NaN marks a gap, which is nothing.
+    """
     known = np.flatnonzero(~np.isnan(column))
     if len(known) <= share:
         return known

@@ -20,6 +20,7 @@ from telemetry.models import Line, Machine, Metric, Site
 from telemetry.readings import ReadingBatch, Series
 from telemetry.store import reading_store
 from telemetry.store.base import StoreUnavailableError
+from telemetry.store.strips import NOTHING
 from tenants.context import factory_context
 from tenants.models import Factory
 from tests.conftest import FactoryClient, host_of
@@ -59,6 +60,33 @@ def test_a_window_comes_as_at_most_so_many_buckets_and_keeps_its_spike(client: F
     assert len(part["t"]) == len(part["min"]) == len(part["mean"])
 
 
+def test_a_line_for_the_eye_is_made_of_readings_and_keeps_its_spike(client: FactoryClient, mixer: Machine) -> None:
+    times, values = T0 + np.arange(3600) * 1000, np.sin(np.arange(3600) / 300)
+    values[1800] = 9.0
+    store(mixer, "vibration", times, values)
+    found = client.get(f"{URL}?from={T0}&to={T0 + 3_600_000}&method=lttb&points=100").json()
+    nothing, part = found["metrics"]
+    assert (nothing["t"], part["unit"], len(part["t"])) == ([], "mm/s", 100)
+    assert set(zip(part["t"], part["value"], strict=True)) <= set(zip(times.tolist(), values.tolist(), strict=True))
+    assert (part["t"][0], part["t"][-1], max(part["value"])) == (times[0], times[-1], 9.0)
+
+
+def test_a_line_of_very_many_readings_is_made_of_extremes(
+    client: FactoryClient, mixer: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.history.series._READINGS_TAKEN_ONE_BY_ONE", 1000)
+    values = np.sin(np.arange(3600) / 300)
+    values[1800] = 9.0
+    store(mixer, "vibration", T0 + np.arange(3600) * 1000, values)
+    found = client.get(f"{URL}?from={T0}&to={T0 + 3_600_000}&method=lttb&points=100&metrics=vibration").json()
+    (part,) = found["metrics"]
+    assert len(part["t"]) == 100
+    assert (np.diff(part["t"]) > 0).all()
+    assert part["t"][0] >= T0
+    assert part["t"][-1] < T0 + 3_600_000
+    assert max(part["value"]) == 9.0
+
+
 def test_without_a_wish_it_is_every_metric_of_the_last_hour(client: FactoryClient, mixer: Machine) -> None:
     now = clock.now_ms()
     store(mixer, "vibration", [now - 7_200_000, now - 60_000], [1.0, 2.0])
@@ -86,6 +114,8 @@ def test_times_may_be_written_in_each_form_of_the_contract(client: FactoryClient
         ("from=99999999999999999999999", "window_invalid"),
         ("points=1", "invalid_input"),
         ("points=many", "invalid_input"),
+        ("method=prettiest", "invalid_input"),
+        ("method=lttb&points=2", "invalid_input"),
         ("points=²", "invalid_input"),
         ("raw=true&limit=0", "invalid_input"),
         ("raw=true&cursor=x", "invalid_input"),
@@ -203,6 +233,48 @@ def test_days_are_the_plant_s_even_when_the_clock_changes(client: FactoryClient,
     days = client.get(f"/api/v1/machines/M01/kpis/history?{query}").json()["results"]
     assert [day["start"] for day in days] == ["2026-10-25T00:00:00+02:00", "2026-10-26T00:00:00+01:00"]
     assert [(day["count"], day["minimum"], day["maximum"]) for day in days] == [(25, 0.0, 24.0), (24, 25.0, 48.0)]
+
+
+def test_the_day_that_loses_an_hour_has_23(client: FactoryClient, mixer: Machine) -> None:
+    start = int(datetime(2026, 3, 28, 23, tzinfo=UTC).timestamp() * 1000)
+    hours = np.arange(23 + 24)
+    store(mixer, "vibration", start + hours * 3_600_000, hours)
+    query = "metric=vibration&every=day&from=2026-03-28T23:00:00Z&to=2026-03-30T22:00:00Z"
+    days = client.get(f"/api/v1/machines/M01/kpis/history?{query}").json()["results"]
+    assert [day["start"] for day in days] == ["2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"]
+    assert [(day["count"], day["minimum"], day["maximum"]) for day in days] == [(23, 0.0, 22.0), (24, 23.0, 46.0)]
+    hourly = client.get(f"/api/v1/machines/M01/kpis/history?{query.replace('day', 'hour')}").json()["results"]
+    assert [span["start"][11:19] for span in hourly[:4]] == ["00:00:00", "01:00:00", "03:00:00", "04:00:00"]
+
+
+def test_the_week_that_gains_an_hour_has_169(client: FactoryClient, mixer: Machine) -> None:
+    start = int(datetime(2026, 10, 18, 22, tzinfo=UTC).timestamp() * 1000)
+    store(mixer, "vibration", start + np.arange(200) * 3_600_000, np.arange(200))
+    query = "metric=vibration&every=week&from=2026-10-18T22:00:00Z&to=2026-10-25T23:00:00Z"
+    (week,) = client.get(f"/api/v1/machines/M01/kpis/history?{query}").json()["results"]
+    assert (week["count"], week["maximum"]) == (169, 168.0)
+
+
+def test_a_year_is_read_from_the_statistics_of_its_hours_alone(
+    client: FactoryClient, mixer: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = int(datetime(2025, 6, 1, 22, tzinfo=UTC).timestamp() * 1000)
+    hours = np.arange(365 * 24)
+    store(mixer, "vibration", start + hours * 3_600_000 + 5, hours)
+    reading_store().compact()
+
+    def read(rows: Any) -> Any:
+        assert not rows, "readings were read"
+        return NOTHING
+
+    monkeypatch.setattr("telemetry.store.pg_reading.hours_decode", read)
+    window = f"from={start}&to={start + 365 * 86_400_000}"
+    (chart,) = client.get(f"{URL}?{window}&metrics=vibration").json()["metrics"]
+    assert (sum(chart["count"]), chart["min"][0], chart["max"][-1]) == (len(hours), 0.0, hours[-1])
+    for every, spans in (("day", 365), ("week", 53)):
+        query = f"metric=vibration&every={every}&{window}"
+        results = client.get(f"/api/v1/machines/M01/kpis/history?{query}").json()["results"]
+        assert (len(results), sum(span["count"] for span in results)) == (spans, len(hours))
 
 
 def test_a_machine_s_site_says_which_days_it_has(client: FactoryClient, mixer: Machine) -> None:
