@@ -33,6 +33,7 @@ def main() -> None:
     mosquitto = keep_or_write("mosquitto_password", secrets.token_urlsafe(32))
     keep_or_write("influxdb_password", secrets.token_urlsafe(32))
     keep_or_write("influxdb_token", secrets.token_urlsafe(48))
+    keep_or_write("metrics_token", secrets.token_urlsafe(48))
     keep_or_write("database_url", f"postgresql://factorypulse:{postgres}@postgres:5432/factorypulse")
     keep_or_write("redis_url", f"redis://:{redis}@redis:6379/0")
     keep_or_write("mqtt_url", f"mqtt://factorypulse:{mosquitto}@mosquitto:1883")

@@ -11,9 +11,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  # afte
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from factorypulse.prometheus import web_figures_begin  # noqa: E402  # after Django is set up
 from factorypulse.threaded import ThreadedHandler  # noqa: E402
 from telemetry.live.consumers import LiveConsumer  # noqa: E402
 
+web_figures_begin()
 application = ProtocolTypeRouter(
     {
         "http": ThreadedHandler(),

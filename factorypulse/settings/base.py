@@ -69,6 +69,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
     "factorypulse.request_log.RequestLogMiddleware",
+    "factorypulse.prometheus.PrometheusMiddleware",
     "tenants.middleware.FactoryMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "factorypulse.device_doors.DeviceDoorsMiddleware",
@@ -141,6 +142,9 @@ READING_STORE = environment.read_choice("READING_STORE", "postgres", choices=("p
 INFLUXDB_URL = environment.read("INFLUXDB_URL", "")
 INFLUXDB_TOKEN = environment.read("INFLUXDB_TOKEN", "")
 INFLUXDB_ORG = environment.read("INFLUXDB_ORG", "")
+# Without a token nobody may read the node's figures, and no process writes them down.
+METRICS_TOKEN = environment.read("METRICS_TOKEN", "")
+FIGURES_DIR = STATE_DIR / "figures"
 JOURNAL_DIR = Path(environment.read("JOURNAL_DIR", str(STATE_DIR / "journal")))
 
 # --- people -------------------------------------------------------------------------------------------------------

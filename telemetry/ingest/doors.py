@@ -7,6 +7,7 @@ import structlog
 
 from common.errors import DomainError
 from common.expiring import ExpiringMap
+from telemetry.ingest import counted
 from telemetry.ingest.admission import RateLimitedError, refused_charge
 from telemetry.ingest.journal import READINGS, REFUSALS, Journal, JournalError
 from telemetry.ingest.refusals import Refusal, excerpt, refusals_encode, sayable
@@ -25,6 +26,8 @@ def refusals_append(journal: Journal, factory_slug: str, refusals: list[Refusal]
     if not refusals:
         return None
     count = sum(refusal.count for refusal in refusals)
+    for refusal in refusals:
+        counted.READINGS_REFUSED.labels(refusal.code).inc(refusal.count)
     _log.info("readings_refused", factory=factory_slug, count=count, code=refusals[0].code, source=refusals[0].source)
     try:
         return journal.append(factory_slug, refusals_encode(refusals), count, kind=REFUSALS)

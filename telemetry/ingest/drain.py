@@ -13,6 +13,7 @@ from django.db import DatabaseError, DataError, IntegrityError, close_old_connec
 
 from common import clock
 from telemetry.equipment import Registered, registration_of, registry_forget
+from telemetry.ingest import counted
 from telemetry.ingest.admission import plan_learn
 from telemetry.ingest.journal import REFUSALS, Entry, Journal, JournalError
 from telemetry.ingest.last_values import LastValues
@@ -137,13 +138,17 @@ class Drain:
         registered = registration_of(ReadingBatch.merged([ReadingBatch.from_bytes(entry.body) for entry in entries]))
         if registered.batch:
             try:
-                self._store.write(registered.batch, machines=registered.machines)
+                with counted.STORE_WRITE_S.time():
+                    self._store.write(registered.batch, machines=registered.machines)
             except StoreUnavailableError:
                 # Perhaps because a metric was deleted meanwhile: the next attempt looks again.
                 registry_forget(factory)
                 raise
+            counted.READINGS_STORED.inc(len(registered.batch))
             self._announce(factory, registered)
             self._last_values.note(factory, registered, arrived_ms=entries[-1].at_ms)
+        for refusal in registered.refused:
+            counted.READINGS_REFUSED.labels(refusal.code).inc(refusal.count)
         return registered.refused
 
     def _announce(self, factory: Factory, registered: Registered) -> None:
@@ -180,6 +185,7 @@ class Drain:
 
     def _bury(self, entries: Sequence[Entry], reason: str) -> None:
         self._journal.bury([entry.id for entry in entries], reason=reason[:300]).result(timeout=_COMMIT_WITHIN_S)
+        counted.READINGS_BURIED.inc(sum(entry.readings for entry in entries))
 
     # --- lanes ---
 
@@ -230,6 +236,7 @@ class Drain:
 
     def _pause(self, slug: str, lane: _Lane, error: Exception) -> None:
         connection.close()
+        counted.DRAIN_PAUSES.inc()
         lane.pause_s = min(max(FIRST_PAUSE_S, lane.pause_s * 2), LONGEST_PAUSE_S)
         lane.not_before_s = clock.monotonic_s() + lane.pause_s
         _log.warning("drain_paused", factory=slug, pause_s=lane.pause_s, error=str(error)[:300])

@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from common import clock
-from telemetry.ingest import journal_file, journal_salvage
+from telemetry.ingest import counted, journal_file, journal_salvage
 from telemetry.ingest.journal_file import (
     DeadLetter,
     Entry,
@@ -182,6 +182,18 @@ class Journal:
         with self._reading() as reader:
             return [row[0] for row in reader.execute(_FACTORIES)]
 
+    def waiting_rows(self) -> dict[str, int]:
+        """How many rows of each factory wait; it counts them, so ask seldom."""
+        with self._reading() as connection:
+            return dict(connection.execute("SELECT factory, count(*) FROM entry GROUP BY factory"))
+
+    def used_bytes(self) -> int:
+        """Bytes in use in the file, without the pages that deletions left free."""
+        with self._reading() as connection:
+            names = ("page_count", "freelist_count", "page_size")
+            pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+        return int((pages - free) * size)
+
     def oldest_ms(self, factory: str) -> int | None:
         """When a factory's oldest row was appended; None when it has none."""
         query = "SELECT at_ms FROM entry WHERE factory = ? ORDER BY id LIMIT 1"
@@ -312,7 +324,7 @@ class Journal:
         if appends:
             self._check_room(appends)
         appends = [work for work in appends if not work.future.done()]
-        last_id = 0
+        last_id, began_s = 0, clock.monotonic_s()
         with immediate(connection):
             # Deletions first: they make room.
             for change in changes:
@@ -323,6 +335,8 @@ class Journal:
                 last_id = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
                 marked = [(work.row[0], work.row[3], 0, work.marks) for work in appends if work.marks]
                 connection.executemany(_INSERT_MARKS, marked)
+        counted.JOURNAL_COMMIT_S.observe(clock.monotonic_s() - began_s)
+        counted.READINGS_ACCEPTED.inc(sum(work.row[2] for work in appends if work.row[1] == READINGS))
         first_id = last_id - len(appends) + 1
         for at, work in enumerate(appends):
             work.future.set_result(first_id + at)
@@ -350,6 +364,7 @@ class Journal:
         self, connection: sqlite3.Connection | None, group: list[_Work], error: BaseException
     ) -> sqlite3.Connection | None:
         translated = journal_file.journal_error(error)
+        counted.JOURNAL_FAILURES.labels(translated.code).inc()
         _log.error("journal_write_failed", code=translated.code, error=str(error), rows=len(group))
         alone = len(group) > 1 and isinstance(translated, JournalFullError)
         if connection is not None and not alone and not isinstance(translated, JournalFullError | JournalBusyError):

@@ -19,6 +19,7 @@ from django.db import close_old_connections
 
 from accounts.api_keys import VerifiedKey
 from common.errors import DomainError, NotAuthenticatedError
+from telemetry.ingest import counted
 from telemetry.ingest.admission import refused_charge
 from telemetry.ingest.doors import refusals_append
 from telemetry.ingest.journal import Journal, JournalError, JournalFullError
@@ -125,11 +126,13 @@ class MqttDoor:
             _log.warning("device_turned_away", peer=device.peer, connections=len(self._connections))
             return False
         self._connections.add(device)
+        counted.MQTT_CONNECTIONS.set(len(self._connections))
         return True
 
     def leave(self, device: DeviceConnection) -> None:
         """The socket is closed."""
         self._connections.discard(device)
+        counted.MQTT_CONNECTIONS.set(len(self._connections))
         if device.unacknowledged:
             return  # whoever comes next by this client id has to know what becomes of them
         if device.key is not None and self._sessions.get((device.key.factory, device.client_id)) is device:

@@ -10,6 +10,7 @@ import redis
 import structlog
 
 from common import clock
+from telemetry.ingest import counted
 from telemetry.live.recent import RecentReadings, sort_by_machine
 from telemetry.live.valkey import (
     Ask,
@@ -98,6 +99,7 @@ class LivePublisher:
     def _discard(self) -> None:
         """Nobody can be reached: browsers fill the gap from history when they can again."""
         with self._lock:
+            counted.LIVE_FRAMES_DROPPED.inc(len(self._fresh))
             self._gaps.update(self._fresh)
             self._fresh.clear()
         self._gaps.update(self._waiting)
@@ -131,6 +133,7 @@ class LivePublisher:
             due = self._due(slug, now_s)
             if due:
                 self._count += 1
+                counted.LIVE_FRAMES.inc()
                 number = f"{self._id}-{self._count}"
                 group_publish(pipe, live_group(slug), {"type": "live.readings", "id": number, "machines": due})
         if self._gaps and now_s >= self._gaps_told_s:

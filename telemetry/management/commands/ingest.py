@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from common.node_figures import figures_publish
 from telemetry.ingest.broker_address import BrokerAddress, BrokerAddressError, broker_address
 from telemetry.ingest.drain import Drain
 from telemetry.ingest.journal import Journal, process_journal
@@ -36,6 +37,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         tls = _tls(options["tls_certificate"], options["tls_key"])
         broker = _broker()
+        if settings.METRICS_TOKEN:
+            figures_publish(settings.FIGURES_DIR, "ingest")
         try:
             asyncio.run(_serve(process_journal(), options["mqtt_host"], options["mqtt_port"], tls, broker))
         except OSError as error:
