@@ -93,17 +93,14 @@ def _steps(contender: Figures, shape: str = "metrics10") -> list[Figures]:
 
 
 def _at(contender: Figures, rate: float, shape: str = "metrics10") -> Figures | None:
-    return next((load for load in _steps(contender, shape) if load["load"]["readings_per_s"] == rate), None)
+    """The last try of a rate."""
+    tries = [load for load in _steps(contender, shape) if load["load"]["readings_per_s"] == rate]
+    return tries[-1] if tries else None
 
 
 def _highest(contender: Figures) -> Figures | None:
-    """The last step before the first that did not hold."""
-    best = None
-    for load in _steps(contender):
-        if not load["held"]:
-            break
-        best = load
-    return best
+    """The highest rate that held; every one below it held too, if not at once then at a second try."""
+    return next((load for load in reversed(_steps(contender)) if load["held"]), None)
 
 
 def _efficiency(contender: Figures) -> float:
