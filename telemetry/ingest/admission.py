@@ -13,7 +13,7 @@ from telemetry.ingest.columns import ParsedPayload
 from telemetry.ingest.rate import TokenBucket
 from telemetry.ingest.rate_sharing import RateSharing
 from telemetry.ingest.refusals import Rejection, TooLargeError
-from telemetry.readings import BoolArray, ReadingBatch
+from telemetry.readings import BoolArray, Key, ReadingBatch
 from tenants.limits import SMALLEST_BODY_BYTES, Limits, limit_sentence, limits_of
 from tenants.models import Factory
 
@@ -48,6 +48,9 @@ class Admitted:
 _limits: ExpiringMap[str, Limits] = ExpiringMap(size=10_000, fresh_s=5.0)
 _buckets: ExpiringMap[str, TokenBucket] = ExpiringMap(size=10_000, fresh_s=math.inf)
 _sharing = RateSharing()
+# Names looked at before, so that a thousand devices' thousand names cost one look at a set.
+_good_keys: set[Key] = set()
+_GOOD_KEYS = 200_000
 _unknown_plan = limits_of(None)
 OLDEST_MS = _unknown_plan.past_ms
 
@@ -112,12 +115,16 @@ def admit(parsed: ParsedPayload, *, factory_slug: str, now_ms: int) -> Admitted:
 def _named_well(parsed: ParsedPayload, rejected: list[Rejection]) -> BoolArray:
     """Which readings have names that may be; the others are added to the rejected."""
     good = np.ones(len(parsed.batch), np.bool_)
+    if _good_keys.issuperset(parsed.batch.keys):
+        return good
     for code, (machine, metric) in enumerate(parsed.batch.keys):
         fault = name_fault(machine, metric)
         if fault is not None:
             named = parsed.batch.codes == code
             good &= ~named
             rejected += [Rejection(place, metric, *fault, machine) for place in parsed.index[named].tolist()]
+        elif len(_good_keys) < _GOOD_KEYS:
+            _good_keys.add((machine, metric))
     return good
 
 

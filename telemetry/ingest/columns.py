@@ -1,7 +1,8 @@
 """Gathers readings of any number of bodies into columns, with what each body had refused. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +13,8 @@ from telemetry.readings import Float64Array, Int64Array, Key, ReadingBatch
 # No sensor measures beyond this, and float64 keeps no unit digits there: a number of 30 digits is a fault, not a value.
 LARGEST_VALUE = 1e18
 
-_Shape: TypeAlias = tuple[str, ...]
+Shape: TypeAlias = tuple[str, ...]
+_LONGEST_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,10 @@ class Columns:
     """
 
     def __init__(self) -> None:
+        self._keys: list[Key] = []
+        # What a machine sent first is what it mostly sends; whatever else it sends is found by key.
+        self._shapes: dict[str, tuple[Shape, range]] = {}
         self._codes: dict[Key, int] = {}
-        self._shapes: dict[tuple[str, _Shape], list[int]] = {}
         self._row_codes: list[int] = []
         self._row_values: list[float] = []
         # Of each row: its time, its place in the body, and how many values it has.
@@ -65,15 +69,15 @@ class Columns:
         if not metrics or not (min(values) >= -LARGEST_VALUE and max(values) <= LARGEST_VALUE and _finite(values)):
             metrics = self._sifted(machine, metrics, index)
             values = metrics.values()
-        shape = (machine, tuple(metrics))
-        codes = self._shapes.get(shape)
-        if codes is None:
-            codes = self._shapes[shape] = [self._code(machine, metric) for metric in metrics]
-        self._row_codes += codes
+        shape = tuple(metrics)
+        known = self._shapes.get(machine)
+        if known is None:
+            known = self._shapes[machine] = (shape, self._new_codes(shape_keys(machine, shape)))
+        self._row_codes += known[1] if known[0] == shape else [self._code(machine, metric) for metric in shape]
         self._row_values += values
         self._t_ms.append(t_ms)
         self._index.append(index)
-        self._lengths.append(len(codes))
+        self._lengths.append(len(shape))
 
     def point(self, machine: str, metric: str, t_ms: int, value: float, *, index: int) -> None:
         """Take one reading."""
@@ -108,10 +112,21 @@ class Columns:
             t_ms = np.concatenate([t_ms, *(block.t_ms for block in self._blocks)])
             values = np.concatenate([values, *(block.values for block in self._blocks)])
             index = np.concatenate([index, *(block.index for block in self._blocks)])
-        return ParsedPayload(ReadingBatch.of_columns(list(self._codes), codes, t_ms, values), self.rejected, index)
+        return ParsedPayload(ReadingBatch.of_columns(self._keys, codes, t_ms, values), self.rejected, index)
+
+    def _new_codes(self, keys: Sequence[Key]) -> range:
+        first = len(self._keys)
+        self._keys += keys
+        return range(first, len(self._keys))
 
     def _code(self, machine: str, metric: str) -> int:
-        return self._codes.setdefault((machine, metric), len(self._codes))
+        shape, codes = self._shapes.setdefault(machine, ((), range(0)))
+        if metric in shape:
+            return codes[shape.index(metric)]
+        code = self._codes.get((machine, metric))
+        if code is None:
+            code = self._codes[machine, metric] = self._new_codes([(machine, metric)])[0]
+        return code
 
     def _sifted(self, machine: str, metrics: Mapping[str, float], index: int) -> Mapping[str, float]:
         good = {}
@@ -122,6 +137,18 @@ class Columns:
                 code, detail = value_fault(value)
                 self.rejected.append(Rejection(index, metric, code, detail, machine))
         return good
+
+
+def shape_keys(machine: str, metrics: Shape) -> Sequence[Key]:
+    """The keys of a machine's metrics."""
+    return _shape_keys_again(machine, metrics) if len(metrics) <= _LONGEST_KEPT else _shape_keys(machine, metrics)
+
+
+def _shape_keys(machine: str, metrics: Shape) -> Sequence[Key]:
+    return [(machine, metric) for metric in metrics]
+
+
+_shape_keys_again = lru_cache(maxsize=10_000)(_shape_keys)
 
 
 def _finite(values: Iterable[float]) -> bool:

@@ -217,14 +217,14 @@ class MqttDoor:
     # --- messages ---
 
     def take(self, device: DeviceConnection, machine: str, packet: Publish) -> None:
-        """Gather a message for this turn of the loop."""
+        """Gather a message for the next commit: at once, or when the one that is under way has ended."""
         if device.key is None:
             return
         self._waiting[device.key.factory].append(_Message(device, machine, packet.packet_id, packet.payload))
         self._waiting_bytes += len(packet.payload)
         if self._waiting_bytes >= _TURN_BYTES:
             self._turn()
-        elif not self._turn_due:
+        elif not self._turn_due and not self._committing:
             self._turn_due = True
             self.loop.call_soon(self._turn)
 
@@ -264,9 +264,11 @@ class MqttDoor:
 
     def _committed_one(self, slug: str, owed: _OwedByDevice, error: BaseException | None) -> None:
         self._committing -= 1
+        self._committed(slug, owed, error)
         if not self._committing:
             self._quiet.set()
-        self._committed(slug, owed, error)
+            if self._waiting:
+                self._turn()
 
     def _committed(self, slug: str, owed: _OwedByDevice, error: BaseException | None) -> None:
         """Acknowledge, or hang up without: the device keeps what it has and sends it again."""

@@ -5,6 +5,7 @@ Sources: OASIS MQTT 3.1.1 and MQTT 5.0; the numbers in brackets there, such as [
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -21,6 +22,8 @@ from telemetry.ingest.mqtt_wire import (
 
 V311 = 4
 V5 = 5
+_LONGEST_KEPT = 200
+_NO_PROPERTIES: Mapping[int, object] = {}
 
 
 class Kind(IntEnum):
@@ -224,13 +227,33 @@ def _publish(flags: int, body: bytes, version: int) -> Publish:
     dup = bool(flags & 8)
     if qos == 3 or (dup and not qos):  # [MQTT-3.3.1-4], [MQTT-3.3.1-2]
         raise MalformedPacketError("QoS 3, or DUP with QoS 0")
-    reader = Reader(body)
-    topic = reader.text()
-    packet_id = reader.packet_id() if qos else 0
-    told = properties_read(reader, properties.IN_PUBLISH) if version == V5 else {}
+    at = 2 + int.from_bytes(body[:2])
+    topic = _topic(body[:at])
+    packet_id = 0
+    if qos:
+        packet_id = int.from_bytes(body[at : at + 2])
+        at += 2
+        if not packet_id or at > len(body):  # [MQTT-2.2.1-3]
+            raise MalformedPacketError("no packet id")
+    if version != V5:
+        if not topic:
+            raise ProtocolViolationError("no topic")
+        return Publish(topic, body[at:], qos, packet_id, _NO_PROPERTIES, dup)
+    reader = Reader(body[at:])
+    told = properties_read(reader, properties.IN_PUBLISH)
     if not topic and properties.TOPIC_ALIAS not in told:
         raise ProtocolViolationError("no topic")
     return Publish(topic, reader.rest(), qos, packet_id, told, dup)
+
+
+def _topic(encoded: bytes) -> str:
+    """A topic with its length before it, such as a device says all day long."""
+    return _topic_again(encoded) if len(encoded) <= _LONGEST_KEPT else Reader(encoded).text()
+
+
+@lru_cache(maxsize=20_000)
+def _topic_again(encoded: bytes) -> str:
+    return Reader(encoded).text()
 
 
 def _connect(body: bytes) -> Connect:

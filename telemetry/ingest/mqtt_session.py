@@ -43,6 +43,7 @@ CONNECT_WITHIN_S = 10.0
 MESSAGE_COST_BYTES = 200  # what a message takes here beside its payload, which may be empty
 _MAX_CONNECT_BYTES = 16 * 1024
 _UNACKNOWLEDGED_BYTES = 512 * 1024
+_MACHINES_KEPT = 1_000
 _CLOSE_WITHIN_S = 5.0
 _REST_AT_MOST_S = 5.0  # a device that hears nothing for much longer takes us for dead
 
@@ -71,7 +72,8 @@ class DeviceConnection(asyncio.Protocol):
         self._pauses: set[str] = set()
         self._keep_alive_s = 0.0
         self._began_s = self._heard_s = door.loop.time()
-        self._topic, self._machine = "", ""
+        # A gateway speaks for many machines: theirs by topic.
+        self._machines: dict[str, str] = {}
 
     # --- the event loop's side ---
 
@@ -89,7 +91,7 @@ class DeviceConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_s = self.door.loop.time()
-        self._told.unconfirmed(self._transport)
+        self._told.unsure(self._transport)
         try:
             for packet in self._decoder.feed(data):
                 self._take(packet)
@@ -252,12 +254,12 @@ class DeviceConnection(asyncio.Protocol):
             self.close(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"at most {RECEIVE_MAXIMUM} unacknowledged messages")
         elif packet.qos and self._resendable and self._known(packet):
             self._acknowledge_again(packet)
-        elif packet.topic == self._topic or self._understood(packet):
+        elif machine := self._machines.get(packet.topic) or self._understood(packet):
             self.unacknowledged += bool(packet.qos)
             self._unacknowledged_bytes += len(packet.payload) + MESSAGE_COST_BYTES
             if self._unacknowledged_bytes > _UNACKNOWLEDGED_BYTES:
                 self._pause("disk")
-            self.door.take(self, self._machine, packet)
+            self.door.take(self, machine, packet)
 
     def _known(self, packet: Publish) -> bool:
         """Whether this was taken on an earlier connection whose PUBACK may have been lost."""
@@ -276,25 +278,27 @@ class DeviceConnection(asyncio.Protocol):
         _log.info("resend_known", **self._who(), packet_id=packet.packet_id)
         self._write(puback_encode(self.version, packet.packet_id))
 
-    def _understood(self, packet: Publish) -> bool:
-        """Find the machine in a topic; one of another factory ends the connection, an unknown one only the message."""
+    def _understood(self, packet: Publish) -> str:
+        """The machine in a topic, or none: another factory's ends the connection, an unknown one only the message."""
         key = cast(VerifiedKey, self.key)
         topic = packet.topic
         if not topic or "+" in topic or "#" in topic:
             self.close(Reason.TOPIC_NAME_INVALID, "a topic to publish to has no wildcards")
-            return False
+            return ""
         if topic.split("/")[:2] != ["factories", key.factory]:
             self.door.refuse(self, "foreign_topic", f"“{topic[:200]}” is not a topic of this factory", packet)
             self.close(Reason.NOT_AUTHORIZED, "a topic outside the key's factory")
-            return False
+            return ""
         _factory, machine = topic_parse(topic) or ("", "")
         if not machine:
             self.door.refuse(self, "unknown_topic", f"“{topic[:200]}” is not factories/…/devices/…/telemetry", packet)
             if packet.qos:
                 self._write(puback_encode(self.version, packet.packet_id, Reason.TOPIC_NAME_INVALID))
-            return False
-        self._topic, self._machine = topic, machine
-        return True
+            return ""
+        if len(self._machines) >= _MACHINES_KEPT:
+            self._machines.clear()
+        self._machines[topic] = machine
+        return machine
 
     # --- reading and writing ---
 
@@ -323,10 +327,10 @@ class DeviceConnection(asyncio.Protocol):
             self._resume(why)
 
     def _part(self) -> None:
-        """The end, whoever made it: remember which PUBACKs may not have arrived."""
+        """The end, whoever made it: remember which PUBACKs may not have been read."""
         if not self.closed:
             self.closed = True
-            self._keep(self._told.unconfirmed(self._transport))
+            self._keep(self._told.unsure(self._transport))
 
     def _keep(self, records: bytes) -> None:
         if self.key is not None:
