@@ -88,7 +88,8 @@ def main() -> None:
             flush=True,
         )
     charts = charts_measure()
-    RESULT.write_text(json.dumps([asdict(row) for row in [*writes, *charts]], indent=2), encoding="utf-8")
+    figures = [asdict(row) for row in writes] + [asdict(row) for row in charts]
+    RESULT.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 def write_measure(shape: Shape) -> Written:

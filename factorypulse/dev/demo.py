@@ -18,6 +18,7 @@ from factorypulse.dev.state import StateFolder
 from factorypulse.dev.supervisor import StopRequestedError, Supervisor, who_listens
 
 FACTORY = "demo"
+_STORE = ("READING_STORE", "INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG")
 _FOR_ALL = {
     "DJANGO_SETTINGS_MODULE": "factorypulse.settings.dev",
     "PYTHONUNBUFFERED": "1",
@@ -108,6 +109,8 @@ def _environment(state: StateFolder, services: Services, *, domain: str, mqtt_po
         "DOMAIN": domain,
         "MQTT_PUBLIC_PORT": str(mqtt_port),
         "SECRET_KEY": state.secret_key(),
+        # Of the shell that started us; that of a command beside us may not know where readings are.
+        **{name: os.environ[name] for name in _STORE if name in os.environ},
     }
     state.write_private(state.environment_file, found)
     return {**os.environ, **_FOR_ALL, **found, "STATE_DIR": str(state.root)}
