@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("parts/metrics/<path:key>", metric_pages.metrics_part, name="metrics_part"),
     path("metrics/<int:metric_id>/confirm", metric_pages.metric_confirm, name="metric_confirm"),
     path("metrics/confirm/<path:key>", metric_pages.metrics_confirm, name="metrics_confirm"),
+    path("plan", pages.plan, name="plan"),
     path("quarantine", pages.quarantine, name="quarantine"),
     path("styleguide", pages.styleguide, name="styleguide"),
 ]

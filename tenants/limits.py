@@ -40,7 +40,7 @@ class Use:
 
     limit: Limit
     label: str | Promise
-    used: float
+    used: int
     allowed: int
 
     @property
@@ -68,13 +68,12 @@ def limits_of(factory: Factory | None) -> Limits:
 _LABELS: dict[Limit, Promise] = {
     "machines": _("Machines"),
     "series": _("Metrics of all machines"),
-    "readings_per_s": _("Readings per second"),
 }
 
 
-def uses_of(limits: Limits, *, machines: int, series: int, readings_per_s: float) -> list[Use]:
+def uses_of(limits: Limits, *, machines: int, series: int) -> list[Use]:
     """What is used of what may be; the caller has counted."""
-    used: dict[Limit, float] = {"machines": machines, "series": series, "readings_per_s": readings_per_s}
+    used: dict[Limit, int] = {"machines": machines, "series": series}
     return [Use(limit, _LABELS[limit], used[limit], getattr(limits, limit)) for limit in used]
 
 

@@ -1,6 +1,7 @@
-"""What is counted on a reading's journey. Any process may count at any time: it costs less than a microsecond.
+"""What is counted on a reading's journey. Any process may count at any time.
 
-Labels are of few values: codes and kinds, never names that a device or a person chooses.
+It costs microseconds, so batches are counted and not readings. Labels are of few values: codes and kinds, never names
+that a device or a person chooses.
 """
 
 from prometheus_client import Counter, Gauge, Histogram

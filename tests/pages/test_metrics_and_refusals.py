@@ -138,3 +138,13 @@ def test_quarantine_forgets_what_is_old(in_acme):
     assert quarantine_trim(now=clock.now()) == 1
     trim_quarantine_in_factory.apply(kwargs={"factory_slug": "acme"}).get()
     assert list(QuarantinedReading.objects.values_list("pk", flat=True)) == [kept.pk]
+
+
+def test_the_plan_is_shown_with_what_is_used_of_it(machine, client_for, admin, viewer):
+    machine_limit = admin.factory.plan.max_machines
+    page = text(client_for(admin).get("/plan"))
+    assert f"Machines: <strong>1</strong> / {machine_limit}" in page
+    assert "Metrics of all machines: <strong>2</strong>" in page
+    assert "7 days" in page
+    assert "10 minutes" in page
+    assert client_for(viewer).get("/plan").status_code == 403

@@ -88,7 +88,7 @@ def test_a_debt_is_told_with_the_plans_figure():
 
 def test_what_is_used_is_shown_beside_what_may_be():
     limits = limits_of(Factory(plan=Plan(max_machines=10, max_series=0)))
-    machines, series, _rate = uses_of(limits, machines=5, series=3, readings_per_s=1.0)
+    machines, series = uses_of(limits, machines=5, series=3)
     assert (machines.used, machines.allowed, machines.share) == (5, 10, 0.5)
     assert series.share == 1.0
     assert "10 machines" in limit_sentence("machines", limits)
