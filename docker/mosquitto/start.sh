@@ -10,6 +10,7 @@ cat > acl <<'ACL'
 user factorypulse
 topic read factories/#
 topic read $SYS/broker/uptime
+topic read $SYS/broker/publish/messages/dropped
 # A device's user is its factory's name and reaches that factory's topics alone.
 pattern write factories/%u/devices/+/telemetry
 ACL

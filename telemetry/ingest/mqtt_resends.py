@@ -2,15 +2,15 @@
 
 A reading with a timestamp needs none of this, its identity makes the second one change nothing. One without would get
 a second time of arrival. So the journal keeps, with each row, marks of the messages in it: those of the last moments
-before a kill, and those of connections that ended before their PUBACKs had arrived, for as long as devices take to
-come back. A mark is client id, packet id and checksum of the payload; see [MQTT-4.4.0-1] and [MQTT-3.3.1-1].
+before a kill, and those of connections that ended when their PUBACKs may not have been read, for as long as devices
+take to come back. A mark is client id, packet id and checksum of the payload; see [MQTT-4.4.0-1] and [MQTT-3.3.1-1].
 """
 
 import asyncio
 import hashlib
 import struct
 import zlib
-from collections import Counter
+from collections import Counter, deque
 
 import structlog
 
@@ -22,12 +22,12 @@ from telemetry.ingest.mqtt_line import bytes_on_the_way
 _log = structlog.get_logger(__name__)
 
 REMEMBERED_S = 600
-# How long before a kill a PUBACK may have been written and still not have left the machine.
+# For how long a PUBACK that was written may still not have been read at the other end.
 LAST_MOMENTS_MS = 3_000
 _RECORD = struct.Struct("<HI")
 RECORD_BYTES = _RECORD.size
 _CLIENT_BYTES = 8
-_PER_CLIENT = 1_000
+_PER_CLIENT = 2_000
 _CLIENTS = 10_000
 _SHORTEST_PUBACK = 4
 
@@ -43,28 +43,36 @@ def record(packet_id: int, payload: bytes) -> bytes:
 
 
 class Told:
-    """The last PUBACKs written on one connection, as records, until the device's side has confirmed them."""
+    """The PUBACKs written on one connection that the device may not have read, as records.
 
-    __slots__ = ("_records",)
+    What its side's TCP has not confirmed may be lost with the line; what it has confirmed a moment ago may be lost in
+    the device, which gives up a line with all that it has not read from it when its own writing fails.
+    """
+
+    __slots__ = ("_batches", "_records")
 
     def __init__(self) -> None:
         self._records = bytearray()
+        self._batches: deque[tuple[float, int]] = deque()
 
     def add(self, records: bytes | bytearray) -> None:
         """These are being told now."""
+        if not records:
+            return
         self._records += records
-        if len(self._records) > 2 * _PER_CLIENT * _RECORD.size:
-            del self._records[: -_PER_CLIENT * _RECORD.size]
+        self._batches.append((clock.monotonic_s(), len(records)))
+        while len(self._records) > _PER_CLIENT * RECORD_BYTES and len(self._batches) > 1:
+            del self._records[: self._batches.popleft()[1]]
 
-    def unconfirmed(self, transport: asyncio.Transport | None) -> bytes:
-        """Those that the other side's TCP may not have; forgets the others."""
-        if not self._records:
-            return b""
-        length = len(self._records)
-        on_the_way = None if transport is None else bytes_on_the_way(transport)
-        if on_the_way is not None:
-            length = min(length, -(-on_the_way // _SHORTEST_PUBACK) * _RECORD.size)
-        del self._records[: len(self._records) - length]
+    def unsure(self, transport: asyncio.Transport | None) -> bytes:
+        """Those that count when the connection ends now; forgets the others."""
+        young_s = clock.monotonic_s() - LAST_MOMENTS_MS / 1000
+        if self._batches and self._batches[0][0] < young_s:
+            on_the_way = None if transport is None else bytes_on_the_way(transport)
+            if on_the_way is not None:
+                held = -(-on_the_way // _SHORTEST_PUBACK) * RECORD_BYTES
+                while self._batches and self._batches[0][0] < young_s and len(self._records) > held:
+                    del self._records[: self._batches.popleft()[1]]
         return bytes(self._records)
 
 
@@ -93,7 +101,7 @@ class Resends:
         if not records:
             return
         held = self._unsure.fresh((factory, client))
-        together = ((held.value if held else b"") + records)[-_PER_CLIENT * _RECORD.size :]
+        together = ((held.value if held else b"") + records)[-_PER_CLIENT * RECORD_BYTES :]
         self._unsure.put((factory, client), together)
         try:
             self._journal.marks_keep(factory, client + records)
@@ -101,9 +109,16 @@ class Resends:
             _log.warning("resends_not_kept", factory=factory, error=str(error))
 
     def of(self, factory: str, client: bytes) -> dict[int, int]:
-        """What a client may send again although it is on disk: packet id to the payload's checksum."""
+        """What a client may send again although it is on disk: packet id to the payload's checksum.
+
+        Who sends the same bytes by the same packet id again and again can't be told from one who resends: not counted.
+        """
         held = self._unsure.fresh((factory, client))
-        return dict(_RECORD.iter_unpack(held.value)) if held else {}
+        if held is None:
+            return {}
+        records: list[tuple[int, int]] = list(_RECORD.iter_unpack(held.value))
+        often = Counter(records)
+        return {packet_id: crc for packet_id, crc in records if often[packet_id, crc] == 1}
 
     def tidy(self) -> None:
         """Forget in the journal what is too old; call it often, it works once a second."""
@@ -116,26 +131,20 @@ class Resends:
 
 
 def _left_open(marks: list[tuple[str, int, bool, bytes]], *, now_ms: int) -> dict[tuple[str, bytes], bytes]:
-    """By factory and client the records that count: those kept, and those of the last moments.
-
-    Who sends the same bytes by the same packet id again and again can't be told from one who resends: not counted.
-    """
+    """By factory and client the records that count: those kept, and those of rows of the last moments."""
     last_ms = max((at_ms for _, at_ms, kept, _ in marks if not kept), default=0)
     left: dict[tuple[str, bytes], bytes] = {}
     for factory, at_ms, kept, blob in marks:
         if kept and at_ms >= now_ms - REMEMBERED_S * 1000:
             place = (factory, blob[:_CLIENT_BYTES])
             left[place] = left.get(place, b"") + blob[_CLIENT_BYTES:]
-    size = _CLIENT_BYTES + _RECORD.size
-    moments = [
-        (factory, blob[at : at + size])
-        for factory, at_ms, kept, blob in marks
-        if not kept and at_ms >= last_ms - LAST_MOMENTS_MS
-        for at in range(0, len(blob), size)
-    ]
-    often = Counter(moments)
-    for factory, mark in moments:
-        if often[factory, mark] == 1:
-            place = (factory, mark[:_CLIENT_BYTES])
-            left[place] = left.get(place, b"") + mark[_CLIENT_BYTES:]
-    return {place: records[-_PER_CLIENT * _RECORD.size :] for place, records in left.items()}
+    known = {place: set(_RECORD.iter_unpack(records)) for place, records in left.items()}
+    size = _CLIENT_BYTES + RECORD_BYTES
+    for factory, at_ms, kept, blob in marks:
+        if kept or at_ms < last_ms - LAST_MOMENTS_MS:
+            continue
+        for at in range(0, len(blob), size):
+            place, one = (factory, blob[at : at + _CLIENT_BYTES]), blob[at + _CLIENT_BYTES : at + size]
+            if _RECORD.unpack(one) not in known.get(place, ()):
+                left[place] = left.get(place, b"") + one
+    return {place: records[-_PER_CLIENT * RECORD_BYTES :] for place, records in left.items()}

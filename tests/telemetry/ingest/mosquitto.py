@@ -39,6 +39,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def certificate_make(directory):
+    """A certificate of localhost's own and its key, for two days."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed; it makes the certificate")
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+    return certificate, key
+
+
 class Mosquitto:
     """The broker; its sessions survive `stop` and `start`."""
 
@@ -53,12 +64,8 @@ class Mosquitto:
         self._process = None
 
     def _tls_listen(self, directory):
-        if shutil.which("openssl") is None:
-            pytest.skip("openssl is not installed; it makes the certificate")
-        key, port = directory / "key.pem", free_port()
-        words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(self.certificate)]
-        subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+        _, key = certificate_make(directory)
+        port = free_port()
         with self._config.open("a") as config:
             config.write(f"listener {port} 127.0.0.1\ncertfile {self.certificate}\nkeyfile {key}\n")
         return port
