@@ -11,6 +11,7 @@ import hashlib
 import struct
 import zlib
 from collections import Counter, deque
+from collections.abc import Iterator
 
 import structlog
 
@@ -26,7 +27,7 @@ REMEMBERED_S = 600
 LAST_MOMENTS_MS = 3_000
 _RECORD = struct.Struct("<HI")
 RECORD_BYTES = _RECORD.size
-_CLIENT_BYTES = 8
+_CLIENT_BYTES, _LENGTH_BYTES = 8, 4
 _PER_CLIENT = 2_000
 _CLIENTS = 10_000
 _SHORTEST_PUBACK = 4
@@ -35,6 +36,20 @@ _SHORTEST_PUBACK = 4
 def client_mark(client_id: str) -> bytes:
     """What stands for a client id in marks."""
     return hashlib.blake2b(client_id.encode(), digest_size=_CLIENT_BYTES).digest()
+
+
+def marks(client: bytes, records: bytes | bytearray) -> bytes:
+    """What the journal keeps of messages of one client."""
+    return client + len(records).to_bytes(_LENGTH_BYTES) + records
+
+
+def _marks_of(blob: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at < len(blob):
+        start = at + _CLIENT_BYTES + _LENGTH_BYTES
+        end = start + int.from_bytes(blob[start - _LENGTH_BYTES : start])
+        yield blob[at : at + _CLIENT_BYTES], blob[start:end]
+        at = end
 
 
 def record(packet_id: int, payload: bytes) -> bytes:
@@ -87,9 +102,10 @@ class Resends:
     def load(self) -> None:
         """Learn from the journal what the door's last life has left open. Once, before devices are let in."""
         try:
-            marks = self._journal.marks_read()
-            left = _left_open(marks, now_ms=clock.now_ms())
-            self._journal.marks_replace([(factory, client + records) for (factory, client), records in left.items()])
+            left = _left_open(self._journal.marks_read(), now_ms=clock.now_ms())
+            self._journal.marks_replace(
+                [(factory, marks(client, records)) for (factory, client), records in left.items()]
+            )
         except JournalError as error:
             _log.warning("resends_not_known", error=str(error))
             return
@@ -104,7 +120,7 @@ class Resends:
         together = ((held.value if held else b"") + records)[-_PER_CLIENT * RECORD_BYTES :]
         self._unsure.put((factory, client), together)
         try:
-            self._journal.marks_keep(factory, client + records)
+            self._journal.marks_keep(factory, marks(client, records))
         except JournalError as error:
             _log.warning("resends_not_kept", factory=factory, error=str(error))
 
@@ -130,21 +146,18 @@ class Resends:
             )
 
 
-def _left_open(marks: list[tuple[str, int, bool, bytes]], *, now_ms: int) -> dict[tuple[str, bytes], bytes]:
+def _left_open(rows: list[tuple[str, int, bool, bytes]], *, now_ms: int) -> dict[tuple[str, bytes], bytes]:
     """By factory and client the records that count: those kept, and those of rows of the last moments."""
-    last_ms = max((at_ms for _, at_ms, kept, _ in marks if not kept), default=0)
+    last_ms = max((at_ms for _, at_ms, kept, _ in rows if not kept), default=0)
     left: dict[tuple[str, bytes], bytes] = {}
-    for factory, at_ms, kept, blob in marks:
+    for factory, at_ms, kept, blob in rows:
         if kept and at_ms >= now_ms - REMEMBERED_S * 1000:
-            place = (factory, blob[:_CLIENT_BYTES])
-            left[place] = left.get(place, b"") + blob[_CLIENT_BYTES:]
+            for client, records in _marks_of(blob):
+                left[factory, client] = left.get((factory, client), b"") + records
     known = {place: set(_RECORD.iter_unpack(records)) for place, records in left.items()}
-    size = _CLIENT_BYTES + RECORD_BYTES
-    for factory, at_ms, kept, blob in marks:
-        if kept or at_ms < last_ms - LAST_MOMENTS_MS:
-            continue
-        for at in range(0, len(blob), size):
-            place, one = (factory, blob[at : at + _CLIENT_BYTES]), blob[at + _CLIENT_BYTES : at + size]
-            if _RECORD.unpack(one) not in known.get(place, ()):
-                left[place] = left.get(place, b"") + one
+    for factory, at_ms, kept, blob in rows:
+        if not kept and at_ms >= last_ms - LAST_MOMENTS_MS:
+            for client, records in _marks_of(blob):
+                fresh = [one for one in _RECORD.iter_unpack(records) if one not in known.get((factory, client), ())]
+                left[factory, client] = left.get((factory, client), b"") + b"".join(_RECORD.pack(*one) for one in fresh)
     return {place: records[-_PER_CLIENT * RECORD_BYTES :] for place, records in left.items()}

@@ -27,7 +27,7 @@ from telemetry.ingest.mqtt_packets import (
     puback_encode,
     suback_encode,
 )
-from telemetry.ingest.mqtt_resends import RECORD_BYTES, Told, client_mark
+from telemetry.ingest.mqtt_resends import Told, client_mark, marks
 from telemetry.ingest.mqtt_wire import MalformedPacketError, ProtocolViolationError
 from telemetry.ingest.payloads import MAX_BYTES
 from telemetry.ingest.topics import topic_parse
@@ -135,8 +135,7 @@ class DeviceConnection(asyncio.Protocol):
 
     def marks(self, records: bytes | bytearray) -> bytes:
         """The marks of these messages of this device, as the journal keeps them."""
-        places = range(0, len(records), RECORD_BYTES)
-        return b"".join([self._client_mark + records[at : at + RECORD_BYTES] for at in places])
+        return marks(self._client_mark, records)
 
     def rest(self, seconds: float) -> None:
         """Read nothing more for a while: the plan's rate is used up, and TCP passes that on to the device."""

@@ -10,7 +10,7 @@ import pytest
 from common import clock
 from telemetry.ingest.journal import Journal
 from telemetry.ingest.mqtt import MqttDoor
-from telemetry.ingest.mqtt_resends import LAST_MOMENTS_MS, REMEMBERED_S, Resends, Told, client_mark, record
+from telemetry.ingest.mqtt_resends import LAST_MOMENTS_MS, REMEMBERED_S, Resends, Told, client_mark, marks, record
 from tests.telemetry.ingest import mqtt_client as device
 from tests.telemetry.ingest.mqtt_line import GOOD, TOPIC, check_key, connected, values
 
@@ -169,8 +169,8 @@ async def test_a_puback_that_never_left_is_remembered_also_after_a_reset(monkeyp
 
 def test_who_sends_the_same_bytes_by_the_same_packet_id_all_the_time_never_loses_one_for_it(journal):
     mark = client_mark("dev")
-    journal.append("mill", b"", 1, marks=mark + record(1, GOOD)).result()
-    journal.append("mill", b"", 1, marks=mark + record(1, GOOD) + mark + record(2, GOOD)).result()
+    journal.append("mill", b"", 1, marks=marks(mark, record(1, GOOD))).result()
+    journal.append("mill", b"", 1, marks=marks(mark, record(1, GOOD) + record(2, GOOD))).result()
     resends = Resends(journal)
     resends.load()
     assert resends.of("mill", mark) == {2: zlib.crc32(GOOD)}
@@ -179,7 +179,7 @@ def test_who_sends_the_same_bytes_by_the_same_packet_id_all_the_time_never_loses
 def test_marks_older_than_the_last_moments_are_forgotten_and_kept_ones_last_longer(journal, monkeypatch):
     now_ms = clock.now_ms()
     mark, resends = client_mark("dev"), Resends(journal)
-    journal.append("mill", b"", 1, marks=mark + record(1, GOOD)).result()
+    journal.append("mill", b"", 1, marks=marks(mark, record(1, GOOD))).result()
     resends.keep("mill", mark, record(2, GOOD))
     monkeypatch.setattr(clock, "now_ms", lambda: now_ms + LAST_MOMENTS_MS + 1_000)
     resends.tidy()
