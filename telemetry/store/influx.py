@@ -38,8 +38,8 @@ class InfluxReadingStore:
             self._write_body(database, body)
 
     def _write_body(self, database: str, body: bytes) -> None:
-        # Servers of 3.x make a database by themselves on the first write, without our plan's retention.
-        if database in self._seen and self._server.write(database, body):
+        ready = database in self._seen or not self._databases.prepared_first
+        if ready and self._server.write(database, body):
             return
         self._databases.create(database, keep_ms=_kept_ms())
         self._seen.add(database)

@@ -30,7 +30,12 @@ class ReadingsKeptError(ConflictError):
 
 
 class Databases(Protocol):
-    """What can be done with the databases of one server. Everything may raise StoreUnavailableError."""
+    """What can be done with the databases of one server. Everything may raise StoreUnavailableError.
+
+    prepared_first: whether `create` comes before a process's first write, also to a database that exists.
+    """
+
+    prepared_first: bool
 
     def create(self, name: str, *, keep_ms: int) -> None:
         """Make a database; an existing one stays. keep_ms: how long readings are of use, for servers that are told."""
@@ -55,6 +60,8 @@ def databases_of(server: InfluxServer) -> Databases:
 class _Databases1:
     """All in InfluxQL. Old readings are deleted; a retention policy would refuse history that is moved here."""
 
+    prepared_first = False  # an account that may not make databases can use one that an operator has made
+
     def __init__(self, server: InfluxServer) -> None:
         self._server = server
 
@@ -73,6 +80,8 @@ class _Databases1:
 
 class _Databases2:
     """Buckets, by the client library. Old readings are deleted; a retention rule would refuse history moved here."""
+
+    prepared_first = True  # without its mapping, a bucket that an operator has made takes readings and shows none
 
     def __init__(self, server: InfluxServer) -> None:
         self._server = server
@@ -122,6 +131,8 @@ class _Databases2:
 
 class _Databases3:
     """Retention is told once, when a database is made; single readings can't be deleted."""
+
+    prepared_first = True  # the server makes a database on the first write by itself, without our plan's retention
 
     def __init__(self, server: InfluxServer) -> None:
         self._server = server

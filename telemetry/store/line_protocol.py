@@ -45,7 +45,7 @@ def bodies(batch: ReadingBatch) -> Iterator[bytes]:
     start = 0
     while start < len(batch):
         # Between two lines, and never within one.
-        end = int(cuts[min(np.searchsorted(cuts, start + READINGS_PER_BODY), len(cuts) - 1)])
+        end = int(cuts[min(int(np.searchsorted(cuts, start + READINGS_PER_BODY)), len(cuts) - 1)])
         yield _body(batch.taken(slice(start, end)), begins[start:end], pieces)
         start = end
 
