@@ -43,8 +43,8 @@ class Outcome:
 
     drain_s: from the last message's due time until the store showed a message sent after it; NaN when it never did.
     alarm_s: from a reading beyond a limit to the alert of it. cost: what the contender's roles used from the first
-    message to the end of the drain, and their memory then. machine_cpu_s: what the machine worked meanwhile in all: the
-    rest, beside contender and generator, tells how quiet it was.
+    message until all is stored and evaluated, and their memory then. machine_cpu_s: what the machine worked meanwhile
+    in all; the rest, beside contender and generator, tells how quiet it was.
     """
 
     load: Load
@@ -159,8 +159,9 @@ def load_run(
     _mark(contender, round(marked_s * 1000))
     drained = _await_marker(contender, round(marked_s * 1000))
     drain_s = time.time() - end_ms / 1000 if drained else float("nan")
-    after, machine_s = costs(contender.roles()), machine_cpu_s() - machine_s
+    # The alert of the last reading says that limits have been evaluated up to the end: that work counts too.
     alarm_s = _await_alarm(contender, alarms, marked_s) if limited else float("nan")
+    after, machine_s = costs(contender.roles()), machine_cpu_s() - machine_s
     window = load.start_ms + _WARM_MS, end_ms
     seen = watching.seen(*window) if watching else NOTHING_SEEN
     return Outcome(
