@@ -24,13 +24,6 @@ LONG = os.environ.get("FACTORYPULSE_FAULTS") == "long"
 BACK_MS = 12 * 3_600_000
 
 
-def pytest_collection_modifyitems(items):
-    # Side by side they would wait for each other's disk; on one worker they leave the other to everything else.
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("faults"))
-
-
 @dataclass
 class Plant:
     """A factory, its key, its journal's folder, and what runs over them."""

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 
 import pytest
+from django.db.models import Sum
 
 from benchmarks.checker import stored_read
 from benchmarks.ledger import Stream
@@ -147,3 +148,19 @@ def test_a_value_that_is_no_reading_is_refused_alone(plant, doors, door):
     if door == "http":
         assert answers[0].status_code == 201
         assert {one["metric"]: one["code"] for one in answers[0].json()["rejected"]} == dict(told)
+
+
+def test_ten_thousand_new_names_are_capped_counted_and_cost_the_known_ones_nothing(plant, doors):
+    now_ms = int(time.time() * 1000)
+    doors["mqtt"]("M01", [body("M01", now_ms, {"n": 1})])
+    plant.drained()
+    bombs = [body("M01", now_ms, {f"bomb-{at}-{name}": 1 for name in range(1_000)}) for at in range(10)]
+    doors["mqtt"]("M01", bombs)
+    doors["mqtt"]("M01", [body("M01", now_ms + 1, {"n": 2})])
+    plant.drained()
+    assert values(plant, "M01").values.tolist() == [1, 2]
+    most = plant.factory.plan.max_metrics_per_machine
+    with factory_context(plant.factory):
+        assert Metric.objects.filter(machine__key="M01").count() == most
+        told = QuarantinedReading.objects.filter(code="metric_limit").aggregate(total=Sum("count"))["total"]
+    assert told == 10_001 - most

@@ -18,11 +18,14 @@ SENDERS = 2
 
 
 @pytest.fixture
-def dice(capfd):
+def dice(pytestconfig):
+    """Decides; its `say` reaches the screen past pytest's capture."""
     seed = os.environ.get("FACTORYPULSE_FAULTS_SEED") or str(random.SystemRandom().randrange(10**9))
-    with capfd.disabled():
-        print(f"\n[FACTORYPULSE_FAULTS_SEED={seed}]", flush=True)
-    return random.Random(seed)
+    screen = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    made = random.Random(seed)
+    made.say = screen.write_line if screen else print
+    made.say(f"FACTORYPULSE_FAULTS_SEED={seed}")
+    return made
 
 
 class Run:
@@ -107,7 +110,8 @@ def happen(run, dice, faults, times):
     for at in range(times):
         time.sleep(dice.uniform(0.0, 0.5))
         fault = dice.choice(faults)
-        print(f"{at + 1}/{times} {fault.__name__}", flush=True)
+        if LONG:
+            dice.say(f"{at + 1}/{times} {fault.__name__}")
         fault(run, dice)
         run.alive()
 

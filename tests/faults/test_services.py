@@ -15,6 +15,9 @@ from tests.faults.processes import wait_until
 from tests.faults.senders import HttpSender
 from tests.faults.world import Viewer, World, forget_valkey, wait_web, wait_worker
 
+# One world for all, so one worker for all.
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+
 
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker):
