@@ -1,6 +1,8 @@
 """Sockets inside a factory: who asks is settled before the first message, and every query runs in its schema."""
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -9,6 +11,7 @@ import redis
 import structlog
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -20,18 +23,16 @@ from django.utils.module_loading import import_string
 from tenants.context import factory_context
 from tenants.hosts import factory_of_host, factory_of_slug, is_public_host
 from tenants.models import Factory
+from tenants.rooms import Room, rooms, sockets_group
 from tenants.tickets import ticket_read
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 NOT_SIGNED_IN = 4401
 NOT_PERMITTED = 4403
-
-
-def sockets_group(slug: str) -> str:
-    """The channel group that every socket of a factory is in."""
-    return f"sockets.{slug}"
 
 
 def sockets_close(slug: str, *, user_id: int | None = None) -> None:
@@ -41,9 +42,20 @@ def sockets_close(slug: str, *, user_id: int | None = None) -> None:
     """
     send = async_to_sync(get_channel_layer().group_send)
     try:
-        send(sockets_group(slug), {"type": "sockets.close", "user_id": user_id})
+        send(sockets_group(slug), {"type": "sockets.close", "factory": slug, "user_id": user_id})
     except (redis.RedisError, OSError) as error:
         _log.warning("sockets_not_closed", factory=slug, user_id=user_id, error=str(error))
+
+
+async def run_in_factory(factory: Factory, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Run a function that touches the database in a thread, inside the factory."""
+
+    def within() -> T:
+        with factory_context(factory):
+            return work(*args, **kwargs)
+
+    result: T = await database_sync_to_async(within, thread_sensitive=False)()
+    return result
 
 
 class FactoryConsumer(AsyncJsonWebsocketConsumer):
@@ -51,31 +63,53 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
 
     The factory comes from the Host; the person from that factory's session cookie, or from `?ticket=`, which on the
     public host also names the factory. A stranger's socket is closed with 4401. Subclasses override `opened`,
-    `receive_json` and `closed`, and reach the database by `run_in_factory` alone.
+    `receive_json` and `closed`, and reach the database by `run_in_factory` alone. What the factory says comes through
+    `self.room`; there is no channel of the socket's own.
     """
 
     factory: Factory
     user: Any
+    room: Room
+    _entered = False
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One task a socket, which sleeps until the browser says something."""
+        self.scope, self.base_send = scope, send
+        with contextlib.suppress(StopConsumer):
+            while True:
+                await self.dispatch(await receive())
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' own would first look for old database connections, in a thread; `run_in_factory` does that."""
+        if message["type"] == "websocket.receive":
+            await self.websocket_receive(message)
+        elif message["type"] == "websocket.connect":
+            await self.websocket_connect(message)
+        else:
+            await self.disconnect(message["code"])
+            raise StopConsumer
 
     async def connect(self) -> None:
-        """Settle who asks. Accepts first, because a close code reaches the browser only on an open socket."""
-        self.groups_joined = False
-        found = await database_sync_to_async(self._identify, thread_sensitive=False)()
+        """Settle who asks. Accepts first, because a close code reaches the browser only on an open socket.
+
+        And because a server that is asked by a thousand at once would refuse those it can't look up within 5 s.
+        """
         await self.accept()
+        found = await database_sync_to_async(self._identify, thread_sensitive=False)()
         if found is None:
             await self.close(code=NOT_SIGNED_IN)
             return
         self.factory, self.user = found
-        await self.channel_layer.group_add(sockets_group(self.factory.slug), self.channel_name)
-        self.groups_joined = True
+        self.room = await rooms().enter(self.factory.slug, self)
+        self._entered = True
         with structlog.contextvars.bound_contextvars(factory=self.factory.slug):
             await self.opened()
 
     async def disconnect(self, code: int) -> None:
-        if not getattr(self, "groups_joined", False):
+        if not self._entered:
             return
         await self.closed(code)
-        await self.channel_layer.group_discard(sockets_group(self.factory.slug), self.channel_name)
+        await rooms().leave(self.room, self)
 
     async def opened(self) -> None:
         """The socket is open and its person known."""
@@ -84,28 +118,27 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
         """The socket is gone; called only after `opened`."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
-        if getattr(self, "groups_joined", False):
+        if self._entered:
             await super().receive(text_data=text_data, bytes_data=bytes_data, **kwargs)
 
     async def run_in_factory(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a function that touches the database in a thread, inside this socket's factory."""
-        result: T = await database_sync_to_async(self._in_factory, thread_sensitive=False)(work, args, kwargs)
-        return result
+        return await run_in_factory(self.factory, work, *args, **kwargs)
 
-    async def sockets_close(self, event: dict[str, Any]) -> None:
+    def shut_out(self, user_id: int | None) -> None:
         """Somebody took away the right to look: see `sockets_close` above."""
-        if event["user_id"] in {None, self.user.pk}:
-            await self.close(code=NOT_PERMITTED)
+        if user_id in {None, self.user.pk}:
+            self.close_soon(NOT_PERMITTED)
+
+    def close_soon(self, code: int) -> None:
+        """Close from code that can't wait."""
+        self._closing = asyncio.ensure_future(self.close(code=code))
 
     def _cookie_of_own_page(self) -> str:
         """The cookie, unless a page of another host opened the socket: browsers send it along for sister hosts too."""
         origin = _header(self.scope, b"origin")
         own = not origin or urlsplit(origin).netloc.lower() == _header(self.scope, b"host").lower()
         return _header(self.scope, b"cookie") if own else ""
-
-    def _in_factory(self, work: Callable[..., T], args: Any, kwargs: Any) -> T:
-        with factory_context(self.factory):
-            return work(*args, **kwargs)
 
     def _identify(self) -> tuple[Factory, Any] | None:
         host = _header(self.scope, b"host").partition(":")[0]

@@ -34,10 +34,36 @@ def frame_of(machine: str, batches: Sequence[ReadingBatch], *, metrics: Collecti
     >>> a = Series("M01", "a", np.array([1, 2]), np.array([1.0, 2.0]))
     >>> b = Series("M01", "b", np.array([2]), np.array([9.0]))
     >>> frame_encode("readings", frame_of("M01", [ReadingBatch([a, b])]))
-    '{"type":"readings","machine":"M01","t":[1,2],"metrics":{"a":[1.0,2.0],"b":[null,9.0]}}'
+    b'{"type":"readings","machine":"M01","t":[1,2],"metrics":{"a":[1.0,2.0],"b":[null,9.0]}}'
     """
     wanted = [ReadingBatch([part for part in batch if _is_wanted(part, machine, metrics)]) for batch in batches]
     return _aligned(machine, [part for part in ReadingBatch.merged(wanted) if len(part)])
+
+
+def frame_of_tick(machine: str, tick: ReadingBatch, *, metrics: Collection[str] | None = None) -> Frame:
+    """One tick of the machine, as `frame_of` would make it."""
+    if metrics is not None:
+        tick = tick.only(np.array([metric in metrics for _, metric in tick.keys], np.bool_)[tick.codes])
+    merged = ReadingBatch.merged([tick])
+    rows, left = divmod(len(merged), max(1, len(merged.keys)))
+    # Devices mostly send all metrics of an instant together.
+    if rows and not left and (np.bincount(merged.codes, minlength=len(merged.keys)) == rows).all():
+        times = merged.t_ms.reshape(-1, rows)
+        if (times == times[0]).all():
+            names = [metric for _, metric in merged.keys]
+            return Frame(machine, times[0], names, merged.values.reshape(-1, rows))
+    return _aligned(machine, merged.series)
+
+
+def frame_batch(frame: Frame) -> ReadingBatch:
+    """The frame's readings as series again, without its gaps."""
+    present = ~np.isnan(frame.columns)
+    return ReadingBatch(
+        [
+            Series(frame.machine, metric, frame.t_ms[present[row]], frame.columns[row, present[row]])
+            for row, metric in enumerate(frame.metrics)
+        ]
+    )
 
 
 def _is_wanted(part: Series, machine: str, metrics: Collection[str] | None) -> bool:
@@ -77,8 +103,8 @@ def frame_thinned(frame: Frame, *, rows: int) -> Frame:
     return Frame(frame.machine, frame.t_ms[keep], frame.metrics, frame.columns[:, keep])
 
 
-def frame_encode(kind: Literal["snapshot", "readings"], frame: Frame) -> str:
-    """The frame as the JSON text of a message; msgspec writes NaN, which marks gaps, as null."""
+def frame_encode(kind: Literal["snapshot", "readings"], frame: Frame) -> bytes:
+    """The frame as the JSON text of a message, UTF-8; msgspec writes NaN, which marks gaps, as null."""
     columns = frame.columns.tolist()
     message: dict[str, Any] = {
         "type": kind,
@@ -86,7 +112,7 @@ def frame_encode(kind: Literal["snapshot", "readings"], frame: Frame) -> str:
         "t": frame.t_ms.tolist(),
         "metrics": dict(zip(frame.metrics, columns, strict=True)),
     }
-    return _encoder.encode(message).decode()
+    return _encoder.encode(message)
 
 
 def shown_of(frame: Frame, *, newest: int) -> dict[str, Int64Array]:

@@ -1,73 +1,71 @@
-"""What one socket has still to be told: bounded, newest wins, at most ten frames of a machine a second. Pure."""
+"""What a browser that reads too slowly has still to be told: bounded, newest wins. Pure."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-FRAME_INTERVAL_S = 0.1
 # Two seconds of frames: a browser that is further behind is shown the present, not the past.
 FRAMES_KEPT = 20
 MESSAGES_KEPT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Encoded batches of one machine, oldest first, and the identity of the message when it is a single one."""
+class Packet:
+    """The text of one message, shared by every socket it goes to, and the same as a WebSocket frame (RFC 6455, 5.2).
 
-    machine: str
-    identity: str
-    batches: list[bytes]
+    >>> Packet(b"hello").framed
+    b'\\x81\\x05hello'
+    """
+
+    __slots__ = ("_framed", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._framed = b""
+
+    @property
+    def framed(self) -> bytes:
+        """Unfragmented, unmasked, as a server sends it."""
+        if not self._framed:
+            self._framed = _header(len(self.text)) + self.text
+        return self._framed
 
 
-@dataclass(slots=True)
-class _Machine:
-    due_s: float = 0.0
-    identity: str = ""
-    batches: deque[bytes] = field(default_factory=lambda: deque(maxlen=FRAMES_KEPT))
+def _header(size: int) -> bytes:
+    if size < 126:
+        return bytes((0x81, size))
+    return b"\x81\x7e" + size.to_bytes(2, "big") if size < 65_536 else b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+LAGGING = Packet(b'{"type":"status","code":"lagging"}')
 
 
 class Outbox:
-    """Texts leave in order and at once; readings by machine, coalesced when they come faster than they may leave."""
+    """Messages leave in order, then readings, machine by machine."""
+
+    __slots__ = ("_machines", "_messages", "dropped")
 
     def __init__(self) -> None:
-        self._texts: deque[str] = deque(maxlen=MESSAGES_KEPT)
-        self._machines: dict[str, _Machine] = {}
+        self._messages: deque[Packet] = deque(maxlen=MESSAGES_KEPT)
+        self._machines: dict[str, deque[Packet]] = {}
         self.dropped = False
 
-    def put_text(self, text: str) -> None:
-        """A message to be sent as it is."""
-        self.dropped |= len(self._texts) == MESSAGES_KEPT
-        self._texts.append(text)
-
-    def put_readings(self, machine: str, *, identity: str, encoded: bytes) -> None:
-        """A machine's readings of one tick; identity names the message they came with."""
-        waiting = self._machines.setdefault(machine, _Machine())
-        self.dropped |= len(waiting.batches) == FRAMES_KEPT
-        waiting.identity = "" if waiting.batches else identity
-        waiting.batches.append(encoded)
+    def put(self, packet: Packet, machine: str = "") -> None:
+        """Keep a message, or with a machine its readings of one tick."""
+        waiting = self._messages
+        if machine:
+            waiting = self._machines.get(machine) or self._machines.setdefault(machine, deque(maxlen=FRAMES_KEPT))
+        self.dropped |= len(waiting) == waiting.maxlen
+        waiting.append(packet)
 
     def forget_readings(self) -> None:
         """The socket watches something else now."""
         self._machines.clear()
 
-    def take_texts(self) -> list[str]:
-        """All messages waiting."""
-        texts = list(self._texts)
-        self._texts.clear()
-        return texts
-
-    def take_due(self, now_s: float) -> list[Due]:
-        """Readings of machines whose last frame left long enough ago."""
-        due = []
-        for name, waiting in self._machines.items():
-            if waiting.batches and now_s >= waiting.due_s:
-                due.append(Due(name, waiting.identity, list(waiting.batches)))
-                waiting.batches.clear()
-                waiting.due_s = now_s + FRAME_INTERVAL_S
-        return due
-
-    def wait_s(self, now_s: float) -> float | None:
-        """How long until something may leave; None while nothing waits."""
-        if self._texts:
-            return 0.0
-        waits = [m.due_s - now_s for m in self._machines.values() if m.batches]
-        return max(0.0, min(waits)) if waits else None
+    def take(self) -> Sequence[Packet]:
+        """All that waits, after a word of warning where something was left out."""
+        taken = [*([LAGGING] if self.dropped else []), *self._messages]
+        for waiting in self._machines.values():
+            taken += waiting
+        self._messages.clear()
+        self._machines.clear()
+        self.dropped = False
+        return taken

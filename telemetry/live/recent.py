@@ -1,45 +1,47 @@
-"""The last seconds of every factory, by reference: what has arrived and may not be in the store yet. Pure."""
+"""The last seconds of every factory, as the journal's rows have them: what may not be in the store yet. Pure."""
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from telemetry.readings import ReadingBatch, Series
+from telemetry.live.ticks import by_machine, rows_pick
+from telemetry.readings import ReadingBatch
 
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
     at_s: float
-    readings: int
-    batch: ReadingBatch
+    encoded: bytes
 
 
 class RecentReadings:
-    """At most `keep_s` seconds and about `max_readings` readings over all factories; the oldest go first."""
+    """At most `keep_s` seconds and about `max_bytes` of rows over all factories; the oldest go first.
 
-    def __init__(self, *, keep_s: float, max_readings: int) -> None:
+    Rows stay encoded until somebody asks: almost nobody does.
+    """
+
+    def __init__(self, *, keep_s: float, max_bytes: int) -> None:
         self._keep_s = keep_s
-        self._max_readings = max_readings
+        self._max_bytes = max_bytes
         self._arrivals: dict[str, deque[_Arrival]] = {}
         self._order: deque[str] = deque()
-        self._readings = 0
+        self._bytes = 0
 
-    def add(self, factory_slug: str, batch: ReadingBatch, *, at_s: float) -> None:
-        """Remember an arrival. at_s: monotonic, never less than the one before."""
-        arrival = _Arrival(at_s, len(batch), batch)
-        self._arrivals.setdefault(factory_slug, deque()).append(arrival)
+    def add(self, factory_slug: str, encoded: bytes, *, at_s: float) -> None:
+        """Remember a row. at_s: monotonic, never less than the one before."""
+        arrivals = self._arrivals.get(factory_slug)
+        if arrivals is None:
+            arrivals = self._arrivals[factory_slug] = deque()
+        arrivals.append(_Arrival(at_s, encoded))
         self._order.append(factory_slug)
-        self._readings += arrival.readings
-        while self._order and (self._readings > self._max_readings or self._oldest().at_s < at_s - self._keep_s):
+        self._bytes += len(encoded)
+        while self._order and (self._bytes > self._max_bytes or self._oldest().at_s < at_s - self._keep_s):
             self._drop_oldest()
 
-    def of(self, factory_slug: str, machines: Collection[str], *, since_s: float) -> dict[str, list[Series]]:
-        """Series by machine key, in order of arrival, of what arrived at or after `since_s`."""
-        found: dict[str, list[Series]] = {}
-        for arrival in self._arrivals.get(factory_slug, ()):
-            if arrival.at_s >= since_s:
-                sort_by_machine(arrival.batch, machines, into=found)
-        return found
+    def of(self, factory_slug: str, machines: Collection[str], *, since_s: float) -> dict[str, ReadingBatch]:
+        """Readings by machine key, in order of arrival, of what arrived at or after `since_s`."""
+        rows = [arrival.encoded for arrival in self._arrivals.get(factory_slug, ()) if arrival.at_s >= since_s]
+        return by_machine(rows_pick(rows, machines))
 
     def _oldest(self) -> _Arrival:
         return self._arrivals[self._order[0]][0]
@@ -47,15 +49,6 @@ class RecentReadings:
     def _drop_oldest(self) -> None:
         slug = self._order.popleft()
         arrivals = self._arrivals[slug]
-        self._readings -= arrivals.popleft().readings
+        self._bytes -= len(arrivals.popleft().encoded)
         if not arrivals:
             del self._arrivals[slug]
-
-
-def sort_by_machine(
-    batch: ReadingBatch | Sequence[Series], machines: Collection[str], *, into: dict[str, list[Series]]
-) -> None:
-    """Append each series of one of these machines to its machine's list."""
-    for part in batch:
-        if part.machine in machines:
-            into.setdefault(part.machine, []).append(part)

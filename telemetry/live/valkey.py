@@ -34,7 +34,7 @@ def valkey() -> redis.Redis:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A socket that begins to watch and wants what arrived just before."""
+    """A process whose browsers begin to watch, and want what arrived just before."""
 
     factory_slug: str
     channel: str
@@ -43,12 +43,15 @@ class Ask:
 
 
 def group_publish(pipe: redis.Redis, group: str, message: Mapping[str, Any]) -> None:
-    """`group_send` without an event loop: async_to_sync would open a connection per call."""
+    """`group_send` without an event loop: async_to_sync would open a connection per call.
+
+    In a pipeline, its result is how many processes heard it.
+    """
     pipe.publish(f"{_GROUP_PREFIX}{group}", get_channel_layer().serialize(message))
 
 
 def channel_publish(pipe: redis.Redis, channel: str, message: Mapping[str, Any]) -> None:
-    """`send` to one socket, without an event loop."""
+    """`send` to one process, without an event loop."""
     pipe.publish(channel, get_channel_layer().serialize(message))
 
 
@@ -85,12 +88,16 @@ def asks_read(after: str) -> tuple[str, list[Ask]]:
     return (entries[-1][0].decode() if entries else after), [_ask_of(fields) for _, fields in entries]
 
 
-def watched_read(factory_slugs: list[str], *, now_s: float) -> dict[str, set[str]]:
-    """Which machines somebody watches, by factory."""
+def watched_read(factory_slugs: list[str], *, now_s: float) -> dict[str, dict[str, float]]:
+    """Which machines somebody watches and until when (epoch seconds), by factory."""
     pipe = valkey().pipeline(transaction=False)
     for slug in factory_slugs:
-        pipe.zrangebyscore(_watched(slug), now_s, "+inf")
-    return {slug: {key.decode() for key in keys} for slug, keys in zip(factory_slugs, pipe.execute(), strict=True)}
+        pipe.zrangebyscore(_watched(slug), now_s, "+inf", withscores=True)
+    answers: list[list[tuple[bytes, float]]] = pipe.execute()
+    return {
+        slug: {key.decode(): until_s for key, until_s in answer}
+        for slug, answer in zip(factory_slugs, answers, strict=True)
+    }
 
 
 def _watched(factory_slug: str) -> str:

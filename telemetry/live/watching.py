@@ -1,7 +1,6 @@
-"""What one socket asked to see, and the snapshot it begins with."""
+"""What a browser may ask to see, and how its snapshot is read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -9,19 +8,19 @@ import msgspec
 from common import clock
 from common.times import rfc3339
 from telemetry.equipment import machine_state
-from telemetry.live.frames import Frame, frame_of, frame_thinned, frame_without, shown_of
+from telemetry.live.frames import frame_encode, frame_of, frame_thinned, shown_of
+from telemetry.live.outbox import Packet
+from telemetry.live.stream import Beginning
 from telemetry.models import Machine
-from telemetry.readings import Int64Array, ReadingBatch
+from telemetry.readings import ReadingBatch
 from telemetry.store import reading_store
+from telemetry.store.base import StoreUnavailableError
 
 # A snapshot is for drawing: more instants than a wide screen has pixels only cost time.
 SNAPSHOT_ROWS = 5_000
 _READINGS_PER_METRIC = 50_000
-# Later than this, what was in the snapshot can't arrive as a frame any more.
-_OVERLAP_S = 10.0
+# As many of a metric's newest readings as may still be on their way as a tick.
 _OVERLAP_READINGS = 5_000
-# Ticks held back while a snapshot is made; with 10 a second, half a minute.
-_HELD = 300
 _AHEAD_MS = 86_400_000
 
 
@@ -39,44 +38,28 @@ class WatchMessage(msgspec.Struct):
     watch: WatchSpec
 
 
-@dataclass(slots=True)
-class Watched:
-    """One machine a socket watches. Until its snapshot has left, ticks are held back for it."""
+def beginning_read(
+    machine_key: str, metrics: tuple[str, ...] | None, history_s: int, just_before: Sequence[bytes]
+) -> Beginning:
+    """A snapshot and the machine's state, as they are told; inside the factory.
 
-    machine: str
-    metrics: tuple[str, ...] | None
-    held: list[bytes] | None = field(default_factory=list)
-    shown: dict[str, Int64Array] = field(default_factory=dict)
-    shown_until_s: float = 0.0
+    just_before: ticks of what arrived last, which may not be in the store yet. While the store is away they are all.
+    """
+    told, history, state = [], ReadingBatch(), None
+    try:
+        history, state = history_read(machine_key, metrics, history_s)
+    except StoreUnavailableError:
+        told.append(_packet({"type": "status", "code": "history_delayed"}))
+    late = [ReadingBatch.from_bytes(tick) for tick in just_before]
+    frame = frame_of(machine_key, [history, *late], metrics=metrics)
+    told.append(Packet(frame_encode("snapshot", frame_thinned(frame, rows=SNAPSHOT_ROWS))))
+    if state is not None:
+        told.append(_packet(state))
+    return Beginning(told, shown_of(frame, newest=_OVERLAP_READINGS))
 
-    def hold(self, encoded: bytes) -> bool:
-        """Keep a tick for the snapshot; False when the snapshot has left and ticks go straight on."""
-        if self.held is None:
-            return False
-        self.held.append(encoded)
-        del self.held[:-_HELD]
-        return True
 
-    def snapshot(self, history: ReadingBatch, recent: bytes | None) -> Frame:
-        """History, the seconds before and the ticks held, each reading once; from here on ticks go straight on."""
-        late = [ReadingBatch.from_bytes(encoded) for encoded in ([recent] if recent else []) + (self.held or [])]
-        frame = frame_of(self.machine, [history, *late], metrics=self.metrics)
-        self.held = None
-        self.shown = shown_of(frame, newest=_OVERLAP_READINGS)
-        self.shown_until_s = clock.monotonic_s() + _OVERLAP_S
-        return frame_thinned(frame, rows=SNAPSHOT_ROWS)
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether a tick may still carry what the snapshot has shown."""
-        if self.shown and clock.monotonic_s() > self.shown_until_s:
-            self.shown = {}
-        return bool(self.shown)
-
-    def frame(self, encoded: Sequence[bytes]) -> Frame:
-        """Ticks as one frame, less what the snapshot has shown."""
-        frame = frame_of(self.machine, [ReadingBatch.from_bytes(one) for one in encoded], metrics=self.metrics)
-        return frame_without(frame, self.shown) if self.overlaps else frame
+def _packet(message: dict[str, Any]) -> Packet:
+    return Packet(msgspec.json.encode(message))
 
 
 def history_read(

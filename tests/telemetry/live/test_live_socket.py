@@ -88,15 +88,22 @@ async def publishing() -> AsyncIterator[LivePublisher]:
         await asyncio.gather(ticking, return_exceptions=True)
 
 
-@asynccontextmanager
-async def browsing(plant: Plant) -> AsyncIterator[WebsocketCommunicator]:
-    """An open socket of the plant's person."""
+async def connected(plant: Plant) -> WebsocketCommunicator:
+    """A socket with the ticket of the plant's person; it opens before it is known whose it is."""
     content = {"user_id": plant.person.pk, "proof": plant.person.get_session_auth_hash()[:16]}
     ticket = await sync_to_async(tickets.ticket_make)(factory=plant.factory.slug, **content)
     headers = [(b"host", f"{plant.factory.slug}.{settings.DOMAIN}".encode())]
     socket = WebsocketCommunicator(LiveConsumer.as_asgi(), f"/ws/live?ticket={ticket}", headers=headers)
-    connected, _protocol = await socket.connect(timeout=10)
-    assert connected
+    assert (await socket.connect(timeout=10))[0]
+    return socket
+
+
+@asynccontextmanager
+async def browsing(plant: Plant) -> AsyncIterator[WebsocketCommunicator]:
+    """An open socket of the plant's person, who is known and let in."""
+    socket = await connected(plant)
+    await socket.send_to(text_data="anybody there?")
+    await heard(socket, "status")
     try:
         yield socket
     finally:
@@ -318,14 +325,14 @@ async def test_when_valkey_is_away_the_browser_is_asked_to_come_back(
         raise redis.ConnectionError("away")
 
     monkeypatch.setattr("channels_redis.pubsub.RedisPubSubLoopLayer.group_add", away)
-    async with browsing(plant) as socket:
-        event = await socket.receive_output(timeout=5)
-        assert (event["type"], event["code"]) == ("websocket.close", 1013)
+    socket = await connected(plant)
+    event = await socket.receive_output(timeout=5)
+    assert (event["type"], event["code"]) == ("websocket.close", 1013)
+    await socket.disconnect()
 
 
 async def test_after_valkey_was_away_browsers_get_a_new_snapshot(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telemetry.live.hub._RETRY_S", 0.05)
-    monkeypatch.setattr("telemetry.live.hub._RESUBSCRIBED_S", 0.05)
     now = clock.now_ms()
     async with publishing() as publisher, browsing(plant) as socket:
         await watch(socket, "M01")

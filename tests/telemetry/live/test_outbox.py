@@ -1,47 +1,52 @@
-"""One socket's outbox: bounded, newest wins, ten frames a second."""
+"""A slow browser's outbox: bounded, newest wins, and it is told."""
 
-from telemetry.live.outbox import FRAMES_KEPT, MESSAGES_KEPT, Outbox
+from telemetry.live.outbox import FRAMES_KEPT, LAGGING, MESSAGES_KEPT, Outbox, Packet
 
 
-def test_the_first_frame_leaves_at_once_and_the_next_after_a_tenth_of_a_second() -> None:
+def packet(number: int) -> Packet:
+    return Packet(str(number).encode())
+
+
+def texts(outbox: Outbox) -> list[bytes]:
+    return [taken.text for taken in outbox.take()]
+
+
+def test_messages_leave_in_order_and_before_readings() -> None:
     outbox = Outbox()
-    outbox.put_readings("M01", identity="1", encoded=b"a")
-    assert [due.batches for due in outbox.take_due(10.0)] == [[b"a"]]
-
-    outbox.put_readings("M01", identity="2", encoded=b"b")
-    outbox.put_readings("M01", identity="3", encoded=b"c")
-    assert outbox.take_due(10.05) == []
-    assert abs((outbox.wait_s(10.05) or 0) - 0.05) < 1e-9
-    assert [(due.batches, due.identity) for due in outbox.take_due(10.1)] == [([b"b", b"c"], "")]
+    outbox.put(packet(1), "M01")
+    outbox.put(packet(2))
+    outbox.put(packet(3))
+    assert texts(outbox) == [b"2", b"3", b"1"]
+    assert texts(outbox) == []
 
 
-def test_a_machine_waits_for_no_other() -> None:
+def test_a_browser_that_is_behind_gets_the_newest_frames_of_each_machine_and_is_told() -> None:
     outbox = Outbox()
-    outbox.put_readings("M01", identity="1", encoded=b"a")
-    outbox.take_due(10.0)
-    outbox.put_readings("M02", identity="2", encoded=b"b")
-    assert [due.machine for due in outbox.take_due(10.01)] == ["M02"]
-
-
-def test_a_browser_that_is_behind_gets_the_newest_frames_and_is_told() -> None:
-    outbox = Outbox()
+    outbox.put(packet(-1), "M02")
     for number in range(FRAMES_KEPT + 5):
-        outbox.put_readings("M01", identity=str(number), encoded=str(number).encode())
-    assert outbox.dropped
-    assert outbox.take_due(0.0)[0].batches[-1] == str(FRAMES_KEPT + 4).encode()
+        outbox.put(packet(number), "M01")
+    taken = outbox.take()
+    assert taken[0] is LAGGING
+    assert [one.text for one in taken[1:]] == [b"-1", *(str(n).encode() for n in range(5, FRAMES_KEPT + 5))]
+    assert not outbox.dropped
 
 
 def test_messages_are_bounded_too() -> None:
     outbox = Outbox()
     for number in range(MESSAGES_KEPT + 1):
-        outbox.put_text(str(number))
-    assert outbox.dropped
-    texts = outbox.take_texts()
-    assert (len(texts), texts[-1]) == (MESSAGES_KEPT, str(MESSAGES_KEPT))
+        outbox.put(packet(number))
+    taken = texts(outbox)
+    assert (len(taken), taken[0], taken[-1]) == (MESSAGES_KEPT + 1, LAGGING.text, str(MESSAGES_KEPT).encode())
 
 
-def test_an_empty_outbox_waits_for_news() -> None:
+def test_readings_of_an_old_watch_are_forgotten() -> None:
     outbox = Outbox()
-    assert outbox.wait_s(0.0) is None
-    outbox.put_text("x")
-    assert outbox.wait_s(0.0) == 0.0
+    outbox.put(packet(1), "M01")
+    outbox.put(packet(2))
+    outbox.forget_readings()
+    assert texts(outbox) == [b"2"]
+
+
+def test_frames_of_every_length_have_the_header_of_the_standard() -> None:
+    for size, header in ((125, b"\x81\x7d"), (126, b"\x81\x7e\x00\x7e"), (70_000, b"\x81\x7f" + (70_000).to_bytes(8))):
+        assert Packet(b"x" * size).framed == header + b"x" * size
