@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import Future
 
+import msgspec
 import structlog
 
 from common.errors import DomainError
@@ -14,6 +15,7 @@ from telemetry.ingest.refusals import Refusal, excerpt, refusals_encode, sayable
 from telemetry.readings import ReadingBatch
 
 _log = structlog.get_logger(__name__)
+_FLOOD_TOLD_EVERY_S = 1.0
 
 
 def readings_append(journal: Journal, factory_slug: str, batch: ReadingBatch, *, marks: bytes = b"") -> "Future[int]":
@@ -45,10 +47,27 @@ def whole_refused(journal: Journal, factory_slug: str, error: DomainError, *, so
         wait_s: float = error.retry_after_s
     else:
         wait_s = refused_charge(factory_slug)
+    refusal = Refusal(source, "", "", error.code, sayable(error.detail, 300), count, excerpt(body))
     if count:
-        refusal = Refusal(source, "", "", error.code, sayable(error.detail, 300), count, excerpt(body))
         refusals_append(journal, factory_slug, [refusal])
+    else:
+        _tell_rest_later(journal, factory_slug, refusal)
     return wait_s
+
+
+def _tell_rest_later(journal: Journal, factory_slug: str, refusal: Refusal) -> None:
+    """The end of a flood is counted too, though no later request brings it along."""
+    if not _floods.rest_due(factory_slug):
+        return
+
+    def tell() -> None:
+        count = _floods.rest(factory_slug)
+        if count:
+            refusals_append(journal, factory_slug, [msgspec.structs.replace(refusal, count=count)])
+
+    later = threading.Timer(_FLOOD_TOLD_EVERY_S, tell)
+    later.daemon = True
+    later.start()
 
 
 class Floods:
@@ -56,7 +75,8 @@ class Floods:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._told: ExpiringMap[str, bool] = ExpiringMap(size=10_000, fresh_s=1.0)
+        self._told: ExpiringMap[str, bool] = ExpiringMap(size=10_000, fresh_s=_FLOOD_TOLD_EVERY_S)
+        self._resting: set[str] = set()
         self._lock = threading.Lock()
 
     def count(self, factory_slug: str, more: int = 1) -> int:
@@ -69,6 +89,19 @@ class Floods:
             self._told.put(factory_slug, True)
             self._counts.pop(factory_slug, None)
             return counted
+
+    def rest_due(self, factory_slug: str) -> bool:
+        """Whether nobody has promised yet to ask for the rest of this factory's count."""
+        with self._lock:
+            promised = factory_slug in self._resting
+            self._resting.add(factory_slug)
+            return not promised
+
+    def rest(self, factory_slug: str) -> int:
+        """What is left of a factory's count, whenever it was told last."""
+        with self._lock:
+            self._resting.discard(factory_slug)
+            return self._counts.pop(factory_slug, 0)
 
 
 _floods = Floods()

@@ -2,13 +2,14 @@
 
 import gzip
 import json
+import threading
 import zlib
 
 import pytest
 import zstandard
 
 from common import clock
-from telemetry.ingest import admission
+from telemetry.ingest import admission, doors
 from telemetry.ingest.journal import READINGS, REFUSALS
 from telemetry.ingest.payloads import MAX_BYTES, MAX_READINGS
 from telemetry.ingest.refusals import refusals_decode
@@ -198,6 +199,23 @@ def test_a_factory_over_its_rate_gets_429_alone(send, api_client, foreign_key, d
     assert 1 <= int(late["Retry-After"]) <= 60
     assert api_client(foreign_key, at="borg").post_json(PATH, GOOD).status_code == 201
     assert [r.code for r in refused(door_journal)] == ["rate_limited"]
+
+
+def test_every_refusal_of_a_flood_is_counted_also_its_last(send, door_journal, monkeypatch):
+    monkeypatch.setattr(doors, "_floods", doors.Floods())
+    assert send(GOOD).status_code == 201
+    admission._buckets.fresh("acme").value.charge(500_000)
+    assert {send(GOOD).status_code for _ in range(7)} == {429}
+
+    def told():
+        return sum(r.count for entry in stored(door_journal, REFUSALS) for r in refusals_decode(entry.body))
+
+    deadline_s = clock.monotonic_s() + 30
+    while told() < 7 and clock.monotonic_s() < deadline_s:
+        threading.Event().wait(0.02)
+    assert told() == 7
+    # Nobody is left promised, so the next flood is told to its end as well.
+    assert doors._floods.rest_due("acme")
 
 
 def test_a_full_disk_is_507_and_nothing_is_accepted(send, door_journal, monkeypatch):
