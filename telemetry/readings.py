@@ -134,13 +134,15 @@ class ReadingBatch:
         except UnicodeDecodeError as error:
             raise msgspec.DecodeError("a name is not UTF-8") from error
         count, rest = divmod(len(wire.values), 8)
-        codes = _column(wire.codes, count, {2: "<u2", 4: "<u4"}).astype(np.int32)
+        codes = _column(wire.codes, count, {2: "<u2", 4: "<u4"})
         offsets = _column(wire.offsets, count, {4: "<u4", 8: "<i8"}).astype(np.int64)
-        if rest or wire.version != _VERSION or (count and not 0 <= int(codes.max()) < len(wire.keys)):
+        if rest or wire.version != _VERSION or (count and int(codes.max()) >= len(wire.keys)):
             raise msgspec.DecodeError("these are not the columns of a batch")
         if not -(1 << 62) < wire.first_ms < 1 << 62:
             raise msgspec.DecodeError("no clock shows this time")
-        return cls.of_columns(wire.keys, codes, offsets + wire.first_ms, np.frombuffer(wire.values, "<f8"))
+        return cls.of_columns(
+            wire.keys, codes.astype(np.int32), offsets + wire.first_ms, np.frombuffer(wire.values, "<f8")
+        )
 
     @classmethod
     def joined(cls, batches: Sequence["ReadingBatch"]) -> "ReadingBatch":
@@ -205,4 +207,5 @@ def _split(batch: ReadingBatch) -> Iterator[Series]:
     starts = np.flatnonzero(np.diff(batch.codes, prepend=-1))
     ends = np.append(starts, len(batch))[1:].tolist()
     for code, start, end in zip(batch.codes[starts].tolist(), starts.tolist(), ends, strict=True):
-        yield Series(*batch.keys[code], batch.t_ms[start:end], batch.values[start:end])
+        machine, metric = batch.keys[code]
+        yield Series(machine, metric, batch.t_ms[start:end], batch.values[start:end])

@@ -42,6 +42,7 @@ def programs(*, port: int, mqtt_port: int) -> list[Program]:
             words=("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "factorypulse.asgi:application"),
         ),
         Program(name="ingest", words=("manage.py", "ingest", "--mqtt-port", str(mqtt_port))),
+        Program(name="drain", words=("manage.py", "drain"), says_ready=r"drain_ready"),
         Program(
             name="worker",
             words=(

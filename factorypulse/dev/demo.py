@@ -78,7 +78,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         supervisor.launch(web, env=env)
         equipment = ["--equipment"] if arguments.simulator == "on" else []
         supervisor.run_once("prepare", ["manage.py", "trial_prepare", *equipment], env)
-        console.say("Starting web, ingest, worker and scheduler")
+        console.say("Starting web, ingest, drain, worker and scheduler")
         supervisor.launch(*others, env=env)
         hosts = [domain, f"{FACTORY}.{domain}"]
         supervisor.wait_ready(port=arguments.port, mqtt_port=arguments.mqtt_port, hosts=hosts)

@@ -23,7 +23,7 @@ from factorypulse.dev.state import StateFolder
 _TICK_S = 0.1
 _READY_DEADLINE_S = 90.0
 # Who makes work, then who does it, then the doors; those of one wave end side by side.
-_STOP_WAVES = (("plant", "beat"), ("worker", "web"), ("ingest",))
+_STOP_WAVES = (("plant", "beat"), ("worker", "web"), ("ingest",), ("drain",))
 
 
 class StopRequestedError(Exception):

@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_data() -> None:
     with running_trial(simulator=False) as trial:
         password = trial.owner_password
         names = " ".join(trial.processes().values())
-        for program in ("daphne", "ingest", "worker", "beat", "postgres", "valkey-server"):
+        for program in ("daphne", "ingest", "drain", "worker", "beat", "postgres", "valkey-server"):
             assert program in names
         assert trial.stop() == 0
         assert trial.processes() == {}

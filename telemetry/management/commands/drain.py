@@ -1,0 +1,53 @@
+"""`manage.py drain`: the process that moves the node's journal to the reading store, and its news to the browsers.
+
+Apart from the doors, so that no acknowledgement waits for a store's batch, and either may be killed without the other.
+"""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from common.node_figures import figures_publish
+from telemetry.ingest.drain import Drain
+from telemetry.ingest.journal import process_journal
+from telemetry.ingest.live_tail import LiveTail
+
+_log = structlog.get_logger(__name__)
+
+# Touched as long as rows are moved: a process without a door has nothing else to ask.
+ALIVE_FILE = "drain.alive"
+_ALIVE_EVERY_S = 5.0
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or SIGINT, then drains for a moment, and ends; what is left waits in the journal."""
+
+    # What waits must flow again at once: checks load every URL, admin and page first.
+    requires_system_checks = ()
+    help = "Moves the node's journal to the reading store and to open browsers. One per node."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        if settings.METRICS_TOKEN:
+            figures_publish(settings.FIGURES_DIR, "drain")
+        journal = process_journal()
+        tail, drain = LiveTail(journal), Drain(journal)
+        tail.start()
+        drain.start()
+        _log.info("drain_ready")
+        alive = Path(settings.JOURNAL_DIR) / ALIVE_FILE
+        while not stop.wait(_ALIVE_EVERY_S):
+            if drain.alive:
+                alive.touch()
+        _log.info("drain_stopping")
+        drain.stop()
+        tail.stop()
+        journal.close()
+        _log.info("drain_stopped")
