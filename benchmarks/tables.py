@@ -163,6 +163,7 @@ def _verdict(load: Figures) -> str:
     faults = [f"{checked[name]:,} {name}" for name in ("lost", "doubled", "altered", "unlike") if checked[name]]
     missing = load["messages"] - load["sent"]["acknowledged"]
     faults += [f"{missing:,} messages not acknowledged"] if missing else []
+    faults += ["a process fell and was started again"] if load["restarted"] else []
     return ", ".join(faults) or "all stored once"
 
 

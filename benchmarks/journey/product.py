@@ -120,7 +120,7 @@ class FactoryPulse:
     # --- what is measured, and with what ---
 
     def roles(self) -> dict[str, list[int]]:
-        """By what each child of the trial's supervisor was started as; the supervisor itself counts too."""
+        """By what each child of the trial's supervisor was started as; the supervisor is no part of the product."""
         assert self._trial is not None
         found: dict[str, list[int]] = {}
         for pid in children_by_parent().get(self._trial.pid, []):

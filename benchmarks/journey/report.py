@@ -32,6 +32,8 @@ def verdict(outcome: Outcome) -> str:
     if sent.acknowledged < load.messages:
         faults.append(f"{load.messages - sent.acknowledged:,} messages not acknowledged")
     faults += sent.errors
+    if outcome.restarted:
+        faults.append("a process fell and was started again")
     if sent.late_p99_ms > 20:
         faults.append(f"the sender ran {sent.late_p99_ms:.0f} ms late")
     return ", ".join(faults) or "all stored once"

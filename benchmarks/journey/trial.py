@@ -44,7 +44,8 @@ class Outcome:
     drain_s: from the last message's due time until the store showed a message sent after it; NaN when it never did.
     alarm_s: from a reading beyond a limit to the alert of it. cost: what the contender's roles used from the first
     message until all is stored and evaluated, and their memory then. machine_cpu_s: what the machine worked meanwhile
-    in all; the rest, beside contender and generator, tells how quiet it was.
+    in all; the rest, beside contender and generator, tells how quiet it was. restarted: whether a process of the
+    contender fell meanwhile, which takes its CPU seconds out of the count.
     """
 
     load: Load
@@ -55,6 +56,7 @@ class Outcome:
     drain_s: float
     alarm_s: float
     machine_cpu_s: float
+    restarted: bool
     cost: dict[str, Cost] = field(default_factory=dict)
 
     @property
@@ -150,7 +152,8 @@ def load_run(
     ledger = folder / f"ledger-{time.time_ns()}"
     sender, pipe = _spawned(_send_entry, load, contender.mqtt, ledger)
     load = _await(sender, pipe)
-    before, machine_s = costs(contender.roles()), machine_cpu_s()
+    processes = contender.roles()
+    before, machine_s = costs(processes), machine_cpu_s()
     alarms = contender.alarms()
     sent: Sent = _await(sender, pipe)
     sender.join()
@@ -173,6 +176,7 @@ def load_run(
         drain_s=drain_s,
         alarm_s=alarm_s,
         machine_cpu_s=machine_s,
+        restarted=contender.roles() != processes,
         cost={role: _difference(before.get(role), cost) for role, cost in after.items()},
     )
 

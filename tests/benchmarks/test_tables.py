@@ -16,6 +16,7 @@ LOAD = {
     "pss_mib": 100.0,
     "readings_per_cpu_s": 60_000.0,
     "seconds": 10.0,
+    "restarted": False,
     "held": True,
 }
 FAILED = {**LOAD, "load": {**LOAD["load"], "readings_per_s": 10_000.0}, "held": False}
