@@ -22,7 +22,7 @@ class RequestLogMiddleware(RequestMiddleware):
 
     def _device(self, request: HttpRequest) -> HttpResponse:
         """Devices send by the thousand a second: lines for each would cost more than taking their readings."""
-        structlog.contextvars.bind_contextvars(request_id=request.headers.get("X-Request-ID", ""))
+        structlog.contextvars.bind_contextvars(request_id=request.META.get("HTTP_X_REQUEST_ID", ""))
         response: HttpResponse = self.get_response(request)
         if response.status_code >= 400:
             self.bind_ip(request)

@@ -43,7 +43,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         raise MethodNotAllowedError("POST")
     body = body_take(process_journal(), sender, request, check=media_check)
-    key = request.headers.get("Idempotency-Key")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return _response(_answer(sender, body, clock.now_ms()))
     once = Once(sender.factory, key, body)

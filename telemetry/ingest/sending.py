@@ -71,12 +71,12 @@ def body_take(
     try:
         rate_check(sender.factory)
         if check is not None:
-            check(request.headers.get("Content-Type", ""))
-        length = request.headers.get("Content-Length", "")
+            check(request.META.get("CONTENT_TYPE", ""))
+        length = request.META.get("CONTENT_LENGTH", "")
         body = body_read(
             _stream(request),
             length=int(length) if length.isdecimal() else 0,
-            encoding=request.headers.get("Content-Encoding", ""),
+            encoding=request.META.get("HTTP_CONTENT_ENCODING", ""),
         )
         body_check(sender.factory, len(body))
     except (PayloadError, RateLimitedError) as error:
@@ -115,7 +115,7 @@ def rejections_told(admitted: Admitted) -> list[dict[str, Any]]:
 def _stream(request: HttpRequest) -> Readable:
     """Where the body is read from. Django takes one without a length for none, and Telegraf sends in chunks."""
     environ: dict[str, Any] = getattr(request, "environ", {})
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower() and "wsgi.input" in environ:
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and "wsgi.input" in environ:
         stream: Readable = environ["wsgi.input"]
         return stream
     return request
