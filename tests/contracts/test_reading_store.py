@@ -1,13 +1,14 @@
 """Every reading store keeps one contract; each runs against its real server."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from telemetry.models import Machine, Metric
 from telemetry.readings import ReadingBatch, Series
-from telemetry.store import base
+from telemetry.store import base, reading_store_named
 from telemetry.store.influx import InfluxReadingStore
 from telemetry.store.influx_server import InfluxServer
 from telemetry.store.postgres import PostgresReadingStore
@@ -216,11 +217,14 @@ def test_a_factory_s_end_takes_everything_it_stored(store: base.ReadingStore, mi
     assert read(store, mixer) == []
 
 
+@pytest.mark.parametrize("in_use", ["influxdb", "postgres"])
 def test_a_deleted_factory_s_successor_finds_nothing(
-    influx_url: str, live_factories: Callable[..., Factory], monkeypatch: pytest.MonkeyPatch
+    influx_url: str, live_factories: Callable[..., Factory], settings: Any, in_use: str
 ) -> None:
-    influx = InfluxReadingStore(InfluxServer(url=influx_url, token="", org=""))
-    monkeypatch.setattr("telemetry.store.farewell.reading_store", lambda: influx)
+    # Also where PostgreSQL took over and the old copy was left behind.
+    settings.READING_STORE, settings.INFLUXDB_URL = in_use, influx_url
+    reading_store_named.cache_clear()
+    influx = reading_store_named("influxdb")
     factory = live_factories()
     with factory_context(factory):
         mixer = machine_make("M01", "vibration")
@@ -231,6 +235,8 @@ def test_a_deleted_factory_s_successor_finds_nothing(
     # The store keeps factories apart by name alone.
     with factory_context(factory):
         assert read(influx, mixer) == []
+    settings.READING_STORE, settings.INFLUXDB_URL = "postgres", ""
+    reading_store_named.cache_clear()
 
 
 def test_a_batch_larger_than_one_statement_arrives_whole(
