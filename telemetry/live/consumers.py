@@ -10,7 +10,7 @@ from accounts.permissions import VIEW, permits
 from telemetry.live.outbox import Packet
 from telemetry.live.room import TRY_AGAIN_LATER, LiveRoom, LiveViewer, live_room
 from telemetry.live.watching import WatchMessage
-from telemetry.live.wire import wire_of
+from telemetry.live.wire import close_frame_send, wire_of
 from tenants.consumers import NOT_PERMITTED, FactoryConsumer
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +30,10 @@ class LiveConsumer(FactoryConsumer):
         except (redis.RedisError, OSError) as error:
             _log.warning("live_socket_refused", error=str(error))
             await self.close(code=TRY_AGAIN_LATER)
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if code != TRY_AGAIN_LATER or not close_frame_send(self.base_send, code):
+            await super().close(code=code, reason=reason)
 
     async def opened(self) -> None:
         if not await self.run_in_factory(permits, self.user, VIEW):

@@ -25,11 +25,28 @@ _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
 def wire_of(send: Any) -> Wire:
     """The way out behind an ASGI `send`."""
-    protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
+    protocol = _daphne(send)
     transport = getattr(protocol, "transport", None)
-    if isinstance(protocol, WebSocketProtocol) and isinstance(transport, tcp.Connection) and not transport.TLS:
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
         return DaphneWire(protocol, transport)
     return AsgiWire(send)
+
+
+def close_frame_send(send: Any, code: int) -> bool:
+    """Begin to close with any code; False where that is to be done by `send`.
+
+    The library below daphne refuses 1013 (try again later), which RFC 6455's registry has had since.
+    """
+    protocol = _daphne(send)
+    if protocol is None or protocol.state != WebSocketProtocol.STATE_OPEN:
+        return False
+    protocol.sendCloseFrame(code=code, isReply=False)
+    return True
+
+
+def _daphne(send: Any) -> Any:
+    protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
+    return protocol if isinstance(protocol, WebSocketProtocol) else None
 
 
 class DaphneWire:
