@@ -68,6 +68,9 @@ class ReadingStore(Protocol):
     ) -> list[Series]:
         """Readings as stored, oldest first, at most `limit` of each metric (the newest ones, when cut)."""
 
+    def together(self, wanted: Mapping[Machine, Sequence[str]], *, from_ms: int, to_ms: int) -> ReadingBatch:
+        """Readings of these metrics of several machines at once, each series oldest first: what rules look at."""
+
     def buckets(
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int
     ) -> list[Buckets]:

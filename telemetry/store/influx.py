@@ -55,6 +55,18 @@ class InfluxReadingStore:
         tables = self._server.query(_database(), statements)
         return [influxql.raw_of(table, machine.key, metric) for metric, table in zip(metrics, tables, strict=True)]
 
+    def together(self, wanted: Mapping[Machine, Sequence[str]], *, from_ms: int, to_ms: int) -> ReadingBatch:
+        machines = [machine for machine, metrics in wanted.items() if metrics]
+        statements = [
+            influxql.select_together(machine.key, wanted[machine], from_ms=from_ms, to_ms=to_ms) for machine in machines
+        ]
+        tables = self._server.query(_database(), statements)
+        return ReadingBatch(
+            series
+            for machine, table in zip(machines, tables, strict=True)
+            for series in influxql.together_of(table, machine.key, wanted[machine])
+        )
+
     def buckets(
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int
     ) -> list[Buckets]:

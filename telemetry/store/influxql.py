@@ -61,6 +61,22 @@ def raw_of(table: Table, machine: str, metric: str) -> Series:
     return Series(machine, metric, t_ms[keep][order], values[keep][order])
 
 
+def select_together(machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int) -> str:
+    """Several metrics' readings in one table."""
+    columns = ", ".join(f"{_name(field_of(metric))} AS v{at}" for at, metric in enumerate(metrics))
+    return f"SELECT {columns} {_source(machine, from_ms, to_ms)}"
+
+
+def together_of(table: Table, machine: str, metrics: Sequence[str]) -> Iterator[Series]:
+    """The readings of such an answer, metric by metric, oldest first."""
+    t_ms = table.column("time").astype(np.int64)
+    order = np.argsort(t_ms, kind="stable")
+    for at, metric in enumerate(metrics):
+        values = table.column(f"v{at}")[order]
+        keep = ~np.isnan(values)
+        yield Series(machine, metric, t_ms[order][keep], values[keep])
+
+
 # --- buckets ---
 
 

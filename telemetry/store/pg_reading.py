@@ -20,7 +20,7 @@ from telemetry.store.strips import NOTHING, Strips, merged
 _RUNS = statement("""
     SELECT array_agg(level), array_agg(length(body)), string_agg(body, '') FROM (
         SELECT level, body FROM {run}
-        WHERE machine = %(machine)s AND from_ms < %(to_ms)s AND to_ms >= %(from_ms)s ORDER BY seq
+        WHERE machine = ANY(%(machines)s) AND from_ms < %(to_ms)s AND to_ms >= %(from_ms)s ORDER BY seq
     ) AS runs
 """)
 _HOURS = statement("""
@@ -59,9 +59,9 @@ _HOUR_STATISTICS = statement("""
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Series of one machine, ascending, and a window [from_ms, to_ms), never empty."""
+    """Series, ascending, their machines, and a window [from_ms, to_ms), never empty."""
 
-    machine: int
+    machines: list[int]
     series: Int64Array
     from_ms: int
     to_ms: int
@@ -105,7 +105,7 @@ def aggregates_read(asked: Asked, *, width_ms: int) -> Aggregates:
 
 
 def _runs(asked: Asked) -> Strips:
-    [(levels, sizes, bodies)] = rows_read(_RUNS, machine=asked.machine, from_ms=asked.from_ms, to_ms=asked.to_ms)
+    [(levels, sizes, bodies)] = rows_read(_RUNS, machines=asked.machines, from_ms=asked.from_ms, to_ms=asked.to_ms)
     if bodies is None:
         return NOTHING
     _run, strips = runs_decode(*decompress(bodies, sizes, levels > 0), series=asked.series)

@@ -50,6 +50,20 @@ class PostgresReadingStore:
             strips = readings_read(asked, limit=limit) if asked else NOTHING
         return [_series(machine, name, strips, numbers.get(name), limit) for name in metrics]
 
+    def together(self, wanted: Mapping[Machine, Sequence[str]], *, from_ms: int, to_ms: int) -> ReadingBatch:
+        keys = [(machine.key, metric) for machine, metrics in wanted.items() for metric in metrics]
+        if not keys or to_ms <= from_ms:
+            return ReadingBatch()
+        with translated():
+            places = series_places(factory_scope(), keys, {machine.key: machine for machine in wanted})
+            key_of = {places[key] & 0xFFFF_FFFF: key for key in keys if key in places}
+            numbers = np.array(sorted(key_of), np.int64)
+            strips = readings_read(Asked([machine.pk for machine in wanted], numbers, from_ms, to_ms))
+        codes = np.repeat(np.arange(len(strips.series), dtype=np.int32), strips.counts)
+        return ReadingBatch.of_columns(
+            [key_of[number] for number in strips.series.tolist()], codes, strips.t_ms, strips.values
+        )
+
     def buckets(
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int
     ) -> list[Buckets]:
@@ -101,7 +115,7 @@ def _series_of(machine: Machine, metrics: Sequence[str]) -> dict[str, int]:
 def _asked(machine: Machine, numbers: Mapping[str, int], from_ms: int, to_ms: int) -> Asked | None:
     if not numbers or to_ms <= from_ms:
         return None
-    return Asked(machine.pk, np.array(sorted(numbers.values()), np.int64), from_ms, to_ms)
+    return Asked([machine.pk], np.array(sorted(numbers.values()), np.int64), from_ms, to_ms)
 
 
 def _series(machine: Machine, metric: str, strips: Strips, number: int | None, limit: int | None) -> Series:

@@ -173,6 +173,20 @@ def test_metrics_with_the_server_s_own_words_as_names_are_kept(store: base.Readi
     assert read(store, mixer, "time") == [(T0, 1.0)]
 
 
+def test_metrics_of_several_machines_are_read_together(store: base.ReadingStore, mixer: Machine) -> None:
+    oven = machine_make("M02", "vibration", "heat")
+    write(store, mixer, series(mixer, "vibration", [T0 + 5, T0], [2.0, 1.0]), series(mixer, "time", [T0], [9.0]))
+    write(store, oven, series(oven, "heat", [T0 + 1, T0 + 900], [3.0, 4.0]), series(oven, "vibration", [T0], [8.0]))
+
+    found = store.together({mixer: ["vibration", "unknown"], oven: ["heat"]}, from_ms=T0, to_ms=T0 + 900)
+
+    assert [(part.machine, part.metric, part.t_ms.tolist(), part.values.tolist()) for part in found] == [
+        (mixer.key, "vibration", [T0, T0 + 5], [1.0, 2.0]),
+        ("M02", "heat", [T0 + 1], [3.0]),
+    ]
+    assert not store.together({}, from_ms=T0, to_ms=T0 + 900)
+
+
 def test_a_machine_s_deletion_leaves_the_others_alone(store: base.ReadingStore, mixer: Machine) -> None:
     oven = machine_make("M02", "vibration")
     write(store, mixer, series(mixer, "vibration", [T0], [1.0]))
