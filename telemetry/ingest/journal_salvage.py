@@ -18,7 +18,7 @@ from typing import NamedTuple
 import structlog
 
 from common import clock
-from telemetry.ingest import journal_file
+from telemetry.ingest import counted, journal_file
 from telemetry.ingest.journal_file import FILE_NAME, JournalDamagedError, JournalError
 from telemetry.ingest.journal_log import log_read
 from telemetry.ingest.journal_pages import Pages, Record
@@ -113,6 +113,7 @@ def _set_aside(directory: Path) -> Path:
     fresh.rename(directory / FILE_NAME)
     for folder in (aside, directory):
         _sync_folder(folder)
+    counted.JOURNAL_FAILURES.labels(JournalDamagedError.code).inc()
     return aside
 
 
