@@ -5,7 +5,8 @@ MQTT_PORT ?= 1883
 SIMULATOR ?= on
 WORKERS ?= 2
 NAME ?=
-LOCKS := dev base production node
+LOCKS := dev base production node fuzz
+SECONDS ?= 60
 
 # The first Python 3.11 that runs (a pyenv shim may exist and not run), else any Python 3, which says what is missing.
 ifndef PYTHON
@@ -15,6 +16,7 @@ PYTHON := $(shell for name in python3.11 python3 python; do \
 endif
 SETUP := $(PYTHON) -m factorypulse.dev.bootstrap
 BIN := .venv/bin
+FUZZ := $(or $(STATE_DIR),.factorypulse)/fuzz
 # Node may live in .venv too.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 TITLE := @printf '\n== %s\n'
@@ -24,7 +26,7 @@ export STATE_DIR
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test test-tools check lint types floors migrations deploy front-end lock bench faults clean clean-all
+.PHONY: help python setup demo test test-tools check lint types floors migrations deploy front-end lock bench faults fuzz clean clean-all
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,7 +86,7 @@ front-end: setup
 
 lock: setup ## write requirements/*.txt anew from requirements/*.in, with hashes
 	@for name in $(LOCKS); do \
-		constraint=; case $$name in base|production) constraint=--constraint=requirements/dev.txt;; esac; \
+		constraint=; case $$name in base|production|fuzz) constraint=--constraint=requirements/dev.txt;; esac; \
 		echo "requirements/$$name.txt"; \
 		CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras \
 			--no-emit-find-links --no-emit-index-url --no-emit-trusted-host $$constraint \
@@ -97,6 +99,11 @@ bench: setup ## run the benchmarks, or one of them (NAME=ingest)
 
 faults: setup ## the long fault run
 	@FACTORYPULSE_FAULTS=long exec $(BIN)/python -m pytest tests/faults -v --timeout=7200 $(PYTEST_ARGS)
+
+fuzz: python ## let libFuzzer at the decoders of packets, bodies and journal rows (SECONDS=60 for each)
+	@test -x $(FUZZ)/bin/python || $(PYTHON) -m venv $(FUZZ)
+	@$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@exec $(FUZZ)/bin/python -m tests.fuzz --seconds $(SECONDS) --corpus $(FUZZ)/corpus
 
 clean: python ## remove the trial's data and all caches
 	@$(PYTHON) -m factorypulse.dev.clean

@@ -85,7 +85,10 @@ def refusals_encode(refusals: list[Refusal]) -> bytes:
 
 def refusals_decode(encoded: bytes) -> list[Refusal]:
     """The inverse of `refusals_encode`. Raises msgspec.DecodeError for anything else."""
-    return _decoder.decode(encoded)
+    try:
+        return _decoder.decode(encoded)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("a text is not UTF-8") from error
 
 
 def excerpt(body: bytes) -> str:

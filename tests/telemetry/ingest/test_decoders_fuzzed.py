@@ -185,6 +185,7 @@ def _decode(row):
 
 
 @given(st.binary(max_size=200))
+@example(b"\x9d\x9d" + b"\xba" * 22)
 def test_random_bytes_are_no_row(row):
     _decode(row)
 
