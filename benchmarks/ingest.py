@@ -44,12 +44,11 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     if asked.store:
         return _contender_run(asked)
-    runs = {"postgres": ["--store", "postgres"], "influxdb": ["--store", "influxdb"]}
-    runs |= {f"peer-{name}": ["--store", "peer", "--variant", name] for name in VARIANTS}
-    codes = [_in_a_process([*words, "--seconds", str(asked.seconds)], out=_part(name)) for name, words in runs.items()]
-    parts = {name: json.loads(_part(name).read_text(encoding="utf-8")) for name in runs if _part(name).exists()}
-    RESULT.write_text(json.dumps({"machine": _machine(), "contenders": parts}, indent=2), encoding="utf-8")
-    return max(codes)
+    runs = [["--store", "postgres"], ["--store", "influxdb"]]
+    runs += [["--store", "peer", "--variant", name] for name in VARIANTS]
+    for part in _parts():
+        part.unlink()
+    return max(_in_a_process([*words, "--seconds", str(asked.seconds)]) for words in runs)
 
 
 def _asked() -> argparse.Namespace:
@@ -61,7 +60,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--shape", choices=sorted(SHAPES), default="metrics10", help="with --rate")
     parser.add_argument("--machines", type=int, default=100)
     parser.add_argument("--connections", type=int, default=10, help="each carries the machines of one gateway")
-    parser.add_argument("--out", type=Path, help="where the figures go")
+    parser.add_argument("--out", type=Path, help="where the figures go, instead of beside the others")
     return parser.parse_args()
 
 
@@ -76,9 +75,13 @@ def _contender_run(asked: argparse.Namespace) -> int:
     except MissingToolError as error:
         print(f"\n{asked.store}: {error}", file=sys.stderr)
         return 3
+    content = {"name": contender.name, "durable": contender.durable, "loads": [o.as_json() for o in outcomes]}
     if asked.out:
-        content = {"name": contender.name, "durable": contender.durable, "loads": [o.as_json() for o in outcomes]}
         asked.out.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    elif not asked.rate:
+        name = f"peer-{asked.variant}" if asked.store == "peer" else asked.store
+        FOLDER.joinpath(f"ingest-{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        _merge()
     return 0 if outcomes[0].lossless else 1
 
 
@@ -131,10 +134,9 @@ def _loads(asked: argparse.Namespace, contender: Contender, watching: Browsers, 
 # --- all of them ---
 
 
-def _in_a_process(words: Sequence[str], *, out: Path) -> int:
+def _in_a_process(words: Sequence[str]) -> int:
     """Each contender in a process of its own, because Django is set up once in a process."""
-    out.unlink(missing_ok=True)
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.ingest", *words, "--out", str(out)])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.ingest", *words])
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -143,8 +145,16 @@ def _in_a_process(words: Sequence[str], *, out: Path) -> int:
         raise
 
 
-def _part(name: str) -> Path:
-    return FOLDER / f"ingest-{name}.json"
+def _parts() -> list[Path]:
+    """What each contender's last full run has left."""
+    return sorted(FOLDER.glob("ingest-*.json"))
+
+
+def _merge() -> None:
+    """The figures of all contenders in one file; one that is measured again alone takes its old place."""
+    found = {part.stem.removeprefix("ingest-"): json.loads(part.read_text(encoding="utf-8")) for part in _parts()}
+    ordered = dict(sorted(found.items(), key=lambda item: (item[0].startswith("peer"), item[0] != "postgres", item[0])))
+    RESULT.write_text(json.dumps({"machine": _machine(), "contenders": ordered}, indent=2), encoding="utf-8")
 
 
 def _machine() -> dict[str, Any]:

@@ -140,6 +140,40 @@ def _summary(figures: Figures) -> str:
     return table_of(headings, rows)
 
 
+def _bars(figures: Figures) -> str:
+    """What was aimed for, and what FactoryPulse reached on each store."""
+    ours = [found for name, found in figures["contenders"].items() if not name.startswith("peer")]
+    rows: list[list[Any]] = []
+    for words, bar, most, found in _BARS:
+        values = [found(contender) for contender in ours]
+        met = ["yes" if (value >= bar if most else value <= bar) else "**no**" for value in values]
+        told = [word for pair in zip(values, met, strict=True) for word in pair]
+        rows.append([words, f"{'>=' if most else '<='} {bar:,.0f}", *told])
+    return table_of(["", "bar", *[word for one in ours for word in (one["name"], "met")]], rows)
+
+
+def _figure(rate: float, shape: str, part: str, name: str) -> Callable[[Figures], float]:
+    """A figure of the load at that rate; NaN where the run did not get there."""
+
+    def found(contender: Figures) -> float:
+        load = _at(contender, rate, shape)
+        return float(load[part][name]) if load else math.nan
+
+    return found
+
+
+_BARS: tuple[tuple[str, float, bool, Callable[[Figures], float]], ...] = (
+    ("readings stored, evaluated and shown, per CPU-second", 165_000, True, _efficiency),
+    ("highest clean rate, readings/s", 100_000, True, lambda contender: _reach(contender)[0]),
+    ("publish to browser at 5,000/s, p99 ms", 50, False, _figure(5_000, "metrics10", "seen", "p99_ms")),
+    ("the same, newest of a frame", 50, False, _figure(5_000, "metrics10", "seen", "newest_p99_ms")),
+    ("publish to browser at 50,000/s, p99 ms", 100, False, _figure(50_000, "metrics10", "seen", "p99_ms")),
+    ("the same, newest of a frame", 100, False, _figure(50_000, "metrics10", "seen", "newest_p99_ms")),
+    ("acknowledgement at 1,000 messages/s, p99 ms", 5, False, _figure(1_000, "single", "sent", "ack_p99_ms")),
+    ("acknowledgement at 20,000 messages/s, p99 ms", 25, False, _figure(20_000, "single", "sent", "ack_p99_ms")),
+)
+
+
 def _seen(load: Figures | None) -> str:
     if load is None:
         return "-"
@@ -212,6 +246,7 @@ def _machine(figures: Figures) -> str:
 _INGEST: dict[str, Callable[[Figures], str]] = {
     "machine": _machine,
     "ingest": _summary,
+    "ingest-bars": _bars,
     "ingest-acknowledged": _acknowledged,
     "ingest-roles": _roles,
     "ingest-steps": _all_steps,

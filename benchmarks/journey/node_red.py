@@ -46,6 +46,7 @@ class Plan:
     write_url: str
     broker_port: int
     write_every_ms: int = 100
+    qos: int = 1
     tags: str = ""
 
 
@@ -86,7 +87,7 @@ def _flow(plan: Plan) -> list[Node]:
     return [
         {"id": "tab", "type": "tab", "label": "journey"},
         _broker(plan.broker_port),
-        *[_mqtt_in(number, topic) for number, topic in enumerate(plan.topics)],
+        *[_mqtt_in(number, topic, plan.qos) for number, topic in enumerate(plan.topics)],
         _clock(),
         _function(viewers),
         _http_request(plan.write_url),
@@ -121,10 +122,10 @@ def _broker(port: int) -> Node:
     }
 
 
-def _mqtt_in(number: int, topic: str) -> Node:
-    return _placed(
-        f"in{number}", "mqtt in", topic=topic, qos="1", datatype="json", broker="broker", inputs=0, wires=[["journey"]]
-    )
+def _mqtt_in(number: int, topic: str, qos: int) -> Node:
+    wires = [["journey"]]
+    name, kind = f"in{number}", "mqtt in"
+    return _placed(name, kind, topic=topic, qos=str(qos), datatype="json", broker="broker", inputs=0, wires=wires)
 
 
 def _clock() -> Node:

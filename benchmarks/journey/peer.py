@@ -43,12 +43,13 @@ log_type error
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way of tuning. processes: Node-RED instances, each with its share of the machines."""
+    """One way of tuning. processes: Node-RED instances that share the machines; qos: between Mosquitto and them."""
 
     name: str
     processes: int = 1
     node_options: tuple[str, ...] = ()
     write_every_ms: int = 100
+    qos: int = 1
 
 
 VARIANTS = {
@@ -57,6 +58,7 @@ VARIANTS = {
         Variant("plain"),
         Variant("semi-space", node_options=("--max-semi-space-size=64",)),
         Variant("semi-space-500ms", node_options=("--max-semi-space-size=64",), write_every_ms=500),
+        Variant("qos0-inside", node_options=("--max-semi-space-size=64",), qos=0),
         Variant("two-processes", processes=2, node_options=("--max-semi-space-size=64",)),
     )
 }
@@ -119,6 +121,7 @@ class Peer:
             write_url=f"{self._influx.url}/write?db={_DATABASE}&precision=ms",
             broker_port=self._port,
             write_every_ms=self._variant.write_every_ms,
+            qos=self._variant.qos,
             tags=f",process={process}" if self._variant.processes > 1 else "",
         )
 
