@@ -1,8 +1,8 @@
 """Before the tests: bring the programs that come from the operating system, where we may.
 
 Chromium (the browser tests), Mosquitto (a broker) and its clients (a device that is not ours), InfluxDB and
-VictoriaMetrics (reading stores) are Debian packages. As root we install them; otherwise we say what is missing and the
-tests that need them are skipped.
+VictoriaMetrics (reading stores), a C compiler (the disk of the fault tests) are Debian packages. As root we install
+them; otherwise we say what is missing and the tests that need them are skipped.
 """
 
 import os
@@ -17,6 +17,7 @@ _PROGRAMS = {
     "mosquitto_pub": "mosquitto-clients",
     "influxd": "influxdb",
     "victoria-metrics": "victoria-metrics",
+    "gcc": "build-essential",  # gcc alone brings no headers
 }
 # Packages whose server Debian starts at once, on the very port that an operator or `make demo` wants.
 _SERVICES = ("mosquitto", "influxdb", "victoria-metrics")
