@@ -42,17 +42,19 @@ class Aggregates:
         """Gathered into stretches of `width_ms`, whose starts are multiples of it; by series, then time."""
         if not len(self):
             return self
-        start = self.t_ms // width_ms * width_ms
-        order = np.lexsort((start, self.series))
-        series, start, rows = self.series[order], start[order], self.rows(slice(None))
-        first = np.flatnonzero(np.append(True, (series[1:] != series[:-1]) | (start[1:] != start[:-1])))
+        stretch = self.t_ms // width_ms
+        lowest = stretch.min()
+        # One key, because what is nearly in order is sorted much faster by one than by two.
+        place = self.series * (stretch.max() - lowest + 1) + (stretch - lowest)
+        order = np.argsort(place, kind="stable")
+        first = np.flatnonzero(np.diff(place[order], prepend=-1))
         return Aggregates(
-            series[first],
-            start[first],
-            np.add.reduceat(rows.count[order], first),
-            np.minimum.reduceat(rows.minimum[order], first),
-            np.maximum.reduceat(rows.maximum[order], first),
-            np.add.reduceat(rows.total[order], first),
+            self.series[order[first]],
+            stretch[order[first]] * width_ms,
+            np.add.reduceat(self.count[order], first),
+            np.minimum.reduceat(self.minimum[order], first),
+            np.maximum.reduceat(self.maximum[order], first),
+            np.add.reduceat(self.total[order], first),
         )
 
 

@@ -187,6 +187,46 @@ def test_metrics_of_several_machines_are_read_together(store: base.ReadingStore,
     assert not store.together({}, from_ms=T0, to_ms=T0 + 900)
 
 
+def test_compaction_changes_nothing_that_can_be_read(store: base.ReadingStore, mixer: Machine) -> None:
+    rng = np.random.default_rng(11)
+    t_ms = np.unique(T0 - 7_200_000 + rng.integers(0, 7_200_000, 2_000))
+    values = rng.normal(70, 5, len(t_ms))
+    asked = {"from_ms": T0 - 7_200_000 + 12_345, "to_ms": T0 - 54_321}
+    write(store, mixer, Series(mixer.key, "vibration", t_ms, np.zeros(len(t_ms))))
+    assert store.compact()
+
+    # Sent again with other values, in many batches, the newest half first: after a compaction, and before the next.
+    for part in (slice(1_000, None), slice(0, 1_000)):
+        for start in range(part.start, min(part.stop or len(t_ms), len(t_ms)), 50):
+            some = slice(start, start + 50)
+            write(store, mixer, Series(mixer.key, "vibration", t_ms[some], values[some]))
+    before = [_all_of(store, mixer, **asked)]
+    assert store.compact()
+    before.append(_all_of(store, mixer, **asked))
+
+    inside = (t_ms >= asked["from_ms"]) & (t_ms < asked["to_ms"])
+    for raw, buckets in before:
+        np.testing.assert_array_equal(raw.t_ms, t_ms[inside])
+        np.testing.assert_array_equal(raw.values, values[inside])
+        for width, part in buckets.items():
+            starts = np.unique(t_ms[inside] // width)
+            assert part.t_ms.tolist() == (starts * width).tolist()
+            groups = [values[inside][t_ms[inside] // width == start] for start in starts]
+            assert part.minimum.tolist() == [group.min() for group in groups]
+            assert part.count.tolist() == [len(group) for group in groups]
+            np.testing.assert_allclose(part.mean, [group.mean() for group in groups], rtol=1e-12)
+
+
+def _all_of(
+    store: base.ReadingStore, machine: Machine, *, from_ms: int, to_ms: int
+) -> tuple[Series, dict[int, base.Buckets]]:
+    buckets = {
+        width: store.buckets(machine, ["vibration"], from_ms=from_ms, to_ms=to_ms, bucket_ms=width)[0]
+        for width in (10_000, 60_000, 900_000, 3_600_000)
+    }
+    return store.raw(machine, ["vibration"], from_ms=from_ms, to_ms=to_ms)[0], buckets
+
+
 def test_a_machine_s_deletion_leaves_the_others_alone(store: base.ReadingStore, mixer: Machine) -> None:
     oven = machine_make("M02", "vibration")
     write(store, mixer, series(mixer, "vibration", [T0], [1.0]))
