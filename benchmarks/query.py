@@ -1,7 +1,7 @@
 """What history costs: charts of a day while 50,000 readings a second come in, and what keeping a reading takes.
 
 Embedded PostgreSQL, synced to disk at every commit, on this machine. Readings are written as the drain writes them
-(1,000 series a batch), and compaction runs every 30 s as the scheduler has it run. A query is the API's answer to a
+(1,000 series a batch), and compaction runs every 10 s as the scheduler has it run. A query is the API's answer to a
 chart of one machine: its key checked, 10 metrics over 24 h at 1 Hz, to at most 1,000 buckets, as JSON; without a
 socket. CPU is from /proc, of the writing process and of all of PostgreSQL. Run: `make bench NAME=query`.
 """
@@ -27,9 +27,9 @@ RESULT = Path(os.environ.get("STATE_DIR", ".factorypulse")) / "bench" / "query.j
 QUERIES = int(os.environ.get("QUERIES", "300"))
 METRICS, MACHINES = 10, 100
 LOAD_PER_S = 50_000
-# Two rounds of compaction happen in this time.
+# Several rounds of compaction happen in this time.
 LOADED_S = float(os.environ.get("LOADED_S", "70"))
-COMPACT_EVERY_S = 30.0
+COMPACT_EVERY_S = 10.0
 COST_READINGS = 3_000_000
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
 _SLUG, _CHART = "bench", "chart"
@@ -252,7 +252,7 @@ def _compact() -> None:
     with factory_context(_SLUG):
         while True:
             time.sleep(COMPACT_EVERY_S)
-            reading_store().compact(within_s=20.0)
+            reading_store().compact(within_s=1.0)
 
 
 # --- the stage: services, a factory, its plant and its history ---

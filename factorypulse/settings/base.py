@@ -244,7 +244,7 @@ _EVERY_S = {
     "telemetry.tasks.apply_retention": 3600.0,
     "telemetry.tasks.review_metrics": 60.0,
     "telemetry.tasks.trim_quarantine": 3600.0,
-    "telemetry.tasks.compact_readings": 30.0,
+    "telemetry.tasks.compact_readings": 10.0,
 }
 CELERY_BEAT_SCHEDULE = {
     # What waited longer than its turn is dropped: the next does the same, and a day without workers piles up nothing.

@@ -79,7 +79,7 @@ class ReadingStore(Protocol):
     def compact(self, *, within_s: float = 5.0) -> bool:
         """Put what was written in the order in which it is read fastest; changes nothing that can be read.
 
-        Takes about `within_s` seconds at most; False when something is left to do. Called every half minute.
+        Takes about `within_s` seconds at most; False when something is left to do. Called every ten seconds.
         Raises StoreUnavailableError.
         """
 
