@@ -65,20 +65,19 @@ def services(folder: Path) -> Iterator[dict[str, str]]:
 
 def furnish(environment: Mapping[str, str]) -> dict[str, str]:
     """Make the factory, its history, a key and a session, in a process of their own; gives key and cookie."""
-    manage = [sys.executable, "manage.py"]
-    for command in (["collectstatic", "--noinput"], ["migrate_schemas"]):
-        subprocess.run(
-            [*manage, *command], env=dict(environment), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    found = subprocess.run(
-        [sys.executable, "-m", "benchmarks._web_plant"],
-        env=dict(environment),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    answer: dict[str, str] = json.loads(found.stdout.splitlines()[-1])
+    for arguments in (["manage.py", "collectstatic", "--noinput"], ["manage.py", "migrate_schemas"]):
+        _run(arguments, environment)
+    found = _run(["-m", "benchmarks._web_plant"], environment)
+    answer: dict[str, str] = json.loads(found.splitlines()[-1])
     return answer
+
+
+def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
+    command = [sys.executable, *arguments]
+    ended = subprocess.run(command, check=False, env=dict(environment), capture_output=True, text=True)
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{ended.stderr[-2_000:]}")
+    return ended.stdout
 
 
 @contextmanager

@@ -55,11 +55,13 @@ class Row:
 def main() -> None:
     """Run every load, print the table, write the figures."""
     RESULT.parent.mkdir(parents=True, exist_ok=True)
+    log = RESULT.with_suffix(".log")
+    log.unlink(missing_ok=True)
     rows: list[Row] = []
     with services(RESULT.parent) as environment:
         shown = furnish(environment)
         for threads in THREADS:
-            with web(environment, shown, threads=threads, log=RESULT.with_suffix(".log")) as plant:
+            with web(environment, shown, threads=threads, log=log) as plant:
                 rows += [measure(plant, load, threads) for load in loads(plant) if ONLY in load.name]
     print(f"Durable when readings were answered: yes. {READINGS} readings a request, one worker")
     print(
