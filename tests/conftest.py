@@ -272,7 +272,7 @@ def influx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def process_environment(django_db_setup: None) -> dict[str, str]:
     """The environment for a process of the product that works on the test database."""
     url = urlsplit(os.environ["DATABASE_URL"])

@@ -7,7 +7,7 @@ def run_with_a_kill(plant, running, *, faults=()):
     sender = plant.sender(ingest, block=20)
     sender.start()
     sender.wait_for_more(12_000)
-    ingest.kill()
+    ingest.doors.kill()
     ingest.start()
     sender.wait_for_more(12_000)
     sender.finish()

@@ -173,19 +173,6 @@ def test_a_salvage_that_was_interrupted_is_resumed(tmp_path, monkeypatch):
     assert set(salvaged(tmp_path / "journal")) == set(bodies.values())
 
 
-def test_what_a_kill_leaves_behind_is_never_taken_for_damage(plant, running):
-    ingest = running()
-    sender = plant.sender(ingest, block=20)
-    sender.start()
-    for _ in range(2):
-        sender.wait_for_more(2_000)
-        ingest.kill()
-        ingest.start()
-    sender.finish()
-    plant.drained()
-    assert not asides(plant.journal_dir)
-
-
 def test_acknowledged_readings_survive_a_hole_in_the_log_of_a_killed_process(plant, running):
     ingest = running(faults=["store_away"])
     sender = plant.sender(ingest, block=20)

@@ -4,25 +4,51 @@ import json
 import socket
 import time
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.db.models import Sum
 
 from benchmarks.checker import stored_read
 from benchmarks.ledger import Stream
 from telemetry.models import Metric, QuarantinedReading
 from tenants.context import factory_context
+from tenants.provisioning import factory_create, factory_delete
 from tests.conftest import person_make
+from tests.faults.conftest import plant_make
 from tests.faults.processes import wait_until
 from tests.telemetry.ingest import mqtt_client
 
 HOUR_MS = 3_600_000
 
 
+# One factory and one ingest side for all, so one worker for all; each test has machines of its own.
+pytestmark = pytest.mark.xdist_group("data")
+
+
+@pytest.fixture(scope="module")
+def plant(django_db_blocker, process_environment, tmp_path_factory):
+    """A committed factory that stays for all tests of this file."""
+    with django_db_blocker.unblock():
+        factory = factory_create(slug=f"live-{uuid4().hex[:12]}", name="Data")
+        yield plant_make(factory, tmp_path_factory.mktemp("data"), process_environment)
+        factory_delete(factory)
+        connection.set_schema_to_public()
+
+
+@pytest.fixture(scope="module")
+def ingest(plant):
+    """The ingest side over it."""
+    made = plant.ingest()
+    made.start()
+    yield made
+    made.kill()
+
+
 @pytest.fixture
-def doors(plant, running, http_door):
+def doors(plant, ingest, http_door, live_factories):
     """Both ways in, by name: each takes a machine and bodies, and answers what the door said to each."""
-    ingest = running()
     client, _ = http_door()
 
     def http(_machine, bodies):
@@ -61,28 +87,28 @@ def refused(plant, machine):
 
 def test_what_is_sent_again_by_any_door_is_there_once(plant, doors):
     now_ms = int(time.time() * 1000)
-    bodies = [body("M01", now_ms - 1_000 * at, {"n": at}) for at in range(50)]
+    bodies = [body("AGAIN", now_ms - 1_000 * at, {"n": at}) for at in range(50)]
     for name in ("http", "mqtt", "http"):
-        doors[name]("M01", bodies)
+        doors[name]("AGAIN", bodies)
     plant.drained()
-    found = values(plant, "M01")
+    found = values(plant, "AGAIN")
     assert found.values.tolist() == list(range(49, -1, -1))
     assert found.counted == 50
 
 
 def test_what_comes_an_hour_late_is_stored_in_its_place_and_rewinds_nothing(plant, doors):
     now_ms = int(time.time() * 1000)
-    late = [body("M01", now_ms - HOUR_MS - 1_000 * at, {"n": at}) for at in range(20)]
-    doors["mqtt"]("M01", [body("M01", now_ms, {"n": 1000})])
+    late = [body("LATE", now_ms - HOUR_MS - 1_000 * at, {"n": at}) for at in range(20)]
+    doors["mqtt"]("LATE", [body("LATE", now_ms, {"n": 1000})])
     plant.drained()
-    newest = last_of(plant, "M01")
-    doors["mqtt"]("M01", late[:10])
-    doors["http"]("M01", late[10:])
+    newest = last_of(plant, "LATE")
+    doors["mqtt"]("LATE", late[:10])
+    doors["http"]("LATE", late[10:])
     plant.drained()
-    found = values(plant, "M01")
+    found = values(plant, "LATE")
     assert sorted(found.t_ms.tolist()) == found.t_ms.tolist()
     assert found.values.tolist() == [*range(19, -1, -1), 1000]
-    wait_until(lambda: last_of(plant, "M01") == newest, within_s=5)
+    wait_until(lambda: last_of(plant, "LATE") == newest, within_s=5)
 
 
 def last_of(plant, machine):
@@ -132,19 +158,18 @@ BAD = {
 
 @pytest.mark.parametrize("door", ["http", "mqtt"])
 def test_a_value_that_is_no_reading_is_refused_alone(plant, doors, door):
-    now_ms = int(time.time() * 1000)
+    now_ms, mixed, bad = int(time.time() * 1000), f"mixed-{door}", f"bad-{door}"
     metrics = b", ".join(b'"%b": %b' % (name.encode(), value) for name, (value, _) in BAD.items())
-    whole = b'{"machine": "M01", "timestamp": %d, "metrics": {%b, "good": 2.5}}' % (now_ms, metrics)
-    alone = [
-        b'{"machine": "M02", "timestamp": %d, "metrics": {"n": %b}}' % (now_ms, value) for value, _ in BAD.values()
-    ]
-    answers = doors[door]("M01", [whole])
-    doors[door]("M02", alone)
+    whole = b'{"machine": "%b", "timestamp": %d, "metrics": {%b, "good": 2.5}}' % (mixed.encode(), now_ms, metrics)
+    single = b'{"machine": "%b", "timestamp": %d, "metrics": {"n": %b}}'
+    alone = [single % (bad.encode(), now_ms, value) for value, _ in BAD.values()]
+    answers = doors[door](mixed, [whole])
+    doors[door](bad, alone)
     plant.drained()
-    assert values(plant, "M01", "good").values.tolist() == [2.5]
-    told = refused(plant, "M01")
+    assert values(plant, mixed, "good").values.tolist() == [2.5]
+    told = refused(plant, mixed)
     assert {metric for metric, _ in told} == set(BAD)
-    assert not len(values(plant, "M02").t_ms)
+    assert not len(values(plant, bad).t_ms)
     if door == "http":
         assert answers[0].status_code == 201
         assert {one["metric"]: one["code"] for one in answers[0].json()["rejected"]} == dict(told)
@@ -152,15 +177,15 @@ def test_a_value_that_is_no_reading_is_refused_alone(plant, doors, door):
 
 def test_ten_thousand_new_names_are_capped_counted_and_cost_the_known_ones_nothing(plant, doors):
     now_ms = int(time.time() * 1000)
-    doors["mqtt"]("M01", [body("M01", now_ms, {"n": 1})])
+    doors["mqtt"]("BOMB", [body("BOMB", now_ms, {"n": 1})])
     plant.drained()
-    bombs = [body("M01", now_ms, {f"bomb-{at}-{name}": 1 for name in range(1_000)}) for at in range(10)]
-    doors["mqtt"]("M01", bombs)
-    doors["mqtt"]("M01", [body("M01", now_ms + 1, {"n": 2})])
+    bombs = [body("BOMB", now_ms, {f"bomb-{at}-{name}": 1 for name in range(1_000)}) for at in range(10)]
+    doors["mqtt"]("BOMB", bombs)
+    doors["mqtt"]("BOMB", [body("BOMB", now_ms + 1, {"n": 2})])
     plant.drained()
-    assert values(plant, "M01").values.tolist() == [1, 2]
+    assert values(plant, "BOMB").values.tolist() == [1, 2]
     most = plant.factory.plan.max_metrics_per_machine
     with factory_context(plant.factory):
-        assert Metric.objects.filter(machine__key="M01").count() == most
+        assert Metric.objects.filter(machine__key="BOMB").count() == most
         told = QuarantinedReading.objects.filter(code="metric_limit").aggregate(total=Sum("count"))["total"]
     assert told == 10_001 - most

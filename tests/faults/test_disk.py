@@ -15,37 +15,32 @@ def settled(sender):
     return before
 
 
-def test_a_power_cut_takes_nothing_that_was_acknowledged(plant, disk, running):
+def cut_off(plant, disk, running, *, faults=()):
+    """Readings pile up in the journal, the power fails, and everything starts anew; returns the verdict."""
     disk.set(remember=1)
-    ingest = running()
+    # With the store away everything that was acknowledged is in the journal alone.
+    ingest = running(faults=["store_away", *faults])
     sender = plant.sender(ingest, block=10)
     sender.start()
-    for _ in range(2):
-        sender.wait_for_more(2_000)
-        ingest.kill()
-        disk.cut_power()
-        ingest.start()
+    sender.wait_for_more(5_000)
+    ingest.kill()
+    undone = disk.cut_power()
+    sender.port = running().port
     sender.wait_for_more(500)
     sender.finish()
     plant.drained()
-    verdict = plant.verdict(sender)
+    return plant.verdict(sender), undone
+
+
+def test_a_power_cut_takes_nothing_that_was_acknowledged(plant, disk, running):
+    verdict, _ = cut_off(plant, disk, running)
     assert verdict.clean, verdict
     assert disk.syncs > 20  # the library was under it
 
 
 def test_a_journal_that_is_not_synced_is_found_by_a_power_cut(plant, disk, running):
-    disk.set(remember=1)
-    ingest = running(faults=["journal_without_sync"])
-    sender = plant.sender(ingest, block=10)
-    sender.start()
-    sender.wait_for_more(5_000)
-    ingest.kill()
-    assert disk.cut_power() > 0
-    ingest.start()
-    sender.wait_for_more(500)
-    sender.finish()
-    plant.drained()
-    verdict = plant.verdict(sender)
+    verdict, undone = cut_off(plant, disk, running, faults=["journal_without_sync"])
+    assert undone > 0
     assert len(verdict.lost) > 0, verdict
 
 
@@ -87,25 +82,8 @@ def test_a_process_killed_halfway_in_a_write_leaves_a_tail_that_is_cut(plant, di
     ingest = running()
     sender = plant.sender(ingest, block=50)
     sender.start()
-    for _ in range(2):
-        sender.wait_for_more(1_000)
-        disk.set(die_at_write=3)
-        wait_until(lambda: not all(process.running for process in ingest.processes), what="nothing died")
-        ingest.kill()
-        ingest.start()
-    sender.wait_for_more(500)
-    sender.finish()
-    plant.drained()
-    verdict = plant.verdict(sender)
-    assert verdict.clean, verdict
-
-
-def test_a_killed_process_whose_row_was_synced_and_not_acknowledged_stores_it_once(plant, disk, running):
-    ingest = running()
-    sender = plant.sender(ingest, block=10)
-    sender.start()
     sender.wait_for_more(1_000)
-    disk.set(die_after_sync=2)
+    disk.set(die_at_write=3)
     wait_until(lambda: not all(process.running for process in ingest.processes), what="nothing died")
     ingest.kill()
     ingest.start()

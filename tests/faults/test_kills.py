@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tests.faults.processes import wait_until
 from tests.faults.senders import HttpSender
+from tests.faults.test_damage import asides
 
-KILLS = 3
+KILLS = 2
 
 
 def post_through(client):
@@ -44,6 +45,7 @@ def test_kill_9_in_the_middle_of_batches_loses_and_doubles_nothing(plant, runnin
         assert verdict.clean, verdict
         assert verdict.acknowledged > KILLS * 500
     assert by_mqtt.breaks >= KILLS
+    assert not asides(plant.journal_dir), "a kill was taken for damage"
 
 
 def die_once(plant, running, fault):

@@ -1,4 +1,4 @@
-"""Kills and disk faults at random moments: two of each in a normal run, 200 and 50 with FACTORYPULSE_FAULTS=long.
+"""Kills and disk faults at random moments: a few in a normal run, 200 and 50 with FACTORYPULSE_FAULTS=long.
 
 A run says its seed; FACTORYPULSE_FAULTS_SEED=… takes the same decisions again.
 """
@@ -13,7 +13,7 @@ from tests.faults.conftest import LONG
 from tests.faults.processes import wait_until
 from tests.faults.test_damage import asides
 
-KILLS, DISK_FAULTS = (200, 50) if LONG else (2, 2)
+KILLS, DISK_FAULTS = (200, 50) if LONG else (1, 2)
 SENDERS = 2
 
 

@@ -10,13 +10,13 @@ from common import clock
 from telemetry.models import Metric
 from tenants.context import factory_context
 from tests.conftest import person_make
-from tests.faults.conftest import plant_make
+from tests.faults.conftest import LONG, plant_make
 from tests.faults.processes import wait_until
 from tests.faults.senders import HttpSender
 from tests.faults.world import Viewer, World, forget_valkey, wait_web, wait_worker
 
 # One world for all, so one worker for all.
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(1_500 if LONG else 300)]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_a_store_that_is_away_delays_history_and_nothing_else(world, plant, runn
         wait_until(lambda: viewer.count(b"readings"), what="nothing live")
         world.postgres_stop()
         breaks = sender.breaks
-        sender.wait_for_more(60_000)
+        sender.wait_for_more(600_000 if LONG else 60_000, within_s=600)
         live = viewer.count(b"readings")
         wait_until(lambda: viewer.count(b"history_delayed"), what="nobody was told that history is delayed")
         wait_until(lambda: viewer.count(b"readings") > live, what="live charts stand still")

@@ -16,7 +16,6 @@ from django.db import connection, connections
 from factorypulse.dev.choices import ServiceChoices
 from factorypulse.dev.ports import free_port
 from factorypulse.dev.services import Services
-from telemetry.live.hub import live_group
 from telemetry.live.valkey import valkey, watch_renew
 from tenants.hosts import hosts_forget
 from tenants.provisioning import public_ensure
@@ -130,7 +129,7 @@ class Viewer(threading.Thread):
         self.heard = []
         self._done = threading.Event()
         self._line = redis.Redis.from_url(url).pubsub()
-        self._line.psubscribe(f"*{live_group(factory_slug)}*")
+        self._line.psubscribe(f"*{factory_slug}*")
 
     def run(self):
         renewed_s = 0.0
