@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 from django.core.cache import cache
-from django.db.models import Max
+from django.db.models import Max, prefetch_related_objects
 from kombu.exceptions import OperationalError
 
 from anomalies.detection.history import metrics_scored
@@ -64,7 +64,9 @@ def train_due() -> int:
 @shared_task(bind=True, base=FactoryTask)
 def train_factory(self: FactoryTask) -> int:
     """Measure learning progress and enqueue the trainings that are due; their number."""
-    machines = [machine for machine in _machines_heard() if metrics_scored(machine.metrics.all())]
+    heard = _machines_heard()
+    prefetch_related_objects(heard, "metrics")
+    machines = [machine for machine in heard if metrics_scored(machine.metrics.all())]
     models = models_active(machines)
     enqueued = 0
     try:
@@ -135,9 +137,9 @@ def drain_outbox_soon() -> None:
 
 
 def _machines_heard() -> list[Machine]:
-    """Machines that report; one that has just appeared has no time of its own yet."""
+    """Machines that report, without their metrics; one that has just appeared has no time of its own yet."""
     now = clock.now()
-    machines = Machine.objects.select_related("line__site").prefetch_related("metrics")
+    machines = Machine.objects.select_related("line__site")
     return [
         machine
         for machine in machines

@@ -1,10 +1,12 @@
-"""One machine, evaluated: its limits and its detector over what is new, the alerts they raise, its health told."""
+"""Machines, evaluated: their limits and their detectors over what is new, the alerts they raise, their health told."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from anomalies.alerts.opening import DETECTOR, Finding, alert_raise, alert_return, alert_update
 from anomalies.alerts.sentences import (
@@ -20,11 +22,11 @@ from anomalies.detection.registry import ActiveModel, DetectorDamagedError, mode
 from anomalies.detection.score import THRESHOLD, Judged, evidence_metrics, stream_score
 from anomalies.models import OPEN_STATES, Alert, HealthStatus, MachineHealth, Rule, Severity
 from anomalies.rules.watch import rules_watch
+from common import clock
 from common.times import from_ms, rfc3339
 from telemetry.history.spans import machine_zone
 from telemetry.live.hub import live_publish
 from telemetry.models import Machine, Metric
-from telemetry.store.base import StoreUnavailableError
 from tenants.context import factory_current
 
 _log = structlog.get_logger(__name__)
@@ -34,44 +36,67 @@ _UPDATE_EVERY_MS = 20_000
 _WORST_SHARE = 0.7
 # A metric that stays away this long while its machine reports is missing, whatever its rate.
 _MISSING_INTERVALS = 4
+# Machines whose limits are carried forward in one transaction: few enough that an alert is not held up.
+_TOGETHER = 200
+_CARRIED = ["status", "score", "threshold", "health_percent", "state", "updated_at"]
 # Health moves on pages when it moved by this much, or its word changed.
 _HEALTH_STEP = 5.0
 
 
 def machines_evaluate(machines: Iterable[Machine]) -> int:
-    """Evaluate machines one after another; a machine that fails leaves the others alone. The number evaluated.
+    """Evaluate machines: the limits of all together, then each one's detector. The number whose limits were looked at.
 
-    Raises StoreUnavailableError, after which another run begins where this one stood.
+    A machine that another worker has in hand just now is left to it. Raises StoreUnavailableError, after which another
+    run begins where this one stood.
     """
     machines = list(machines)
     models = models_active(machines)
     rules = _rules_of(machines)
     done = 0
-    for machine in machines:
-        try:
-            done += int(machine_evaluate(machine, model=models.get(machine.pk), rules=rules.get(machine.pk, ())))
-        except StoreUnavailableError:
-            raise
-        except DetectorDamagedError:
-            # Logged where it was found; limits go on without it, and the next training replaces it.
-            done += int(machine_evaluate(machine, model=None, rules=rules.get(machine.pk, ())))
+    for start in range(0, len(machines), _TOGETHER):
+        done += _limits_watch(machines[start : start + _TOGETHER], rules, models)
+    taught = [machine for machine in machines if machine.pk in models]
+    prefetch_related_objects(taught, "metrics")
+    for machine in taught:
+        # A damaged one was logged where it was found; limits go on without it, and the next training replaces it.
+        with contextlib.suppress(DetectorDamagedError):
+            detector_watch(machine, models[machine.pk])
     return done
 
 
-def machine_evaluate(machine: Machine, *, model: ActiveModel | None, rules: Sequence[Rule]) -> bool:
-    """Carry one machine's stream forward in one transaction; False when another worker has it in hand just now."""
+def _limits_watch(
+    machines: Sequence[Machine], rules: Mapping[int, Sequence[Rule]], models: Mapping[int, ActiveModel]
+) -> int:
+    """Carry the limits of some machines forward in one transaction; the number of machines."""
     with transaction.atomic():
-        health = _health_locked(machine)
+        healths = _healths_locked(machines)
+        mine = [machine for machine in machines if machine.pk in healths]
+        states = {machine: healths[machine.pk].state.get("rules", {}) for machine in mine}
+        before = dict(states)
+        rules_watch({machine: rules[machine.pk] for machine in mine if machine.pk in rules}, states)
+        moved = []
+        for machine in mine:
+            health = healths[machine.pk]
+            unlearnt = machine.pk not in models and health.status != HealthStatus.LEARNING
+            if unlearnt:
+                _learning(health)
+                health_publish(machine, health)
+            if unlearnt or states[machine] != before[machine]:
+                health.state = {**health.state, "rules": states[machine]}
+                health.updated_at = clock.now()
+                moved.append(health)
+        MachineHealth.objects.bulk_update(moved, _CARRIED)
+    return len(mine)
+
+
+def detector_watch(machine: Machine, model: ActiveModel) -> bool:
+    """Carry one machine's detector forward in one transaction; False when another worker has it in hand just now."""
+    with transaction.atomic():
+        health = _healths_locked([machine]).get(machine.pk)
         if health is None:
             return False
         before = (health.status, health.health_percent)
-        state = dict(health.state)
-        state["rules"] = rules_watch(machine, rules, state.get("rules", {}))
-        if model is not None:
-            state = _detect(machine, model, health, state)
-        elif health.status != HealthStatus.LEARNING:
-            _learning(health)
-        health.state = state
+        health.state = _detect(machine, model, health, dict(health.state))
         health.save()
         if _moved(before, health):
             health_publish(machine, health)
@@ -95,13 +120,15 @@ def health_publish(machine: Machine, health: MachineHealth) -> None:
     transaction.on_commit(lambda: live_publish(factory.slug, message))
 
 
-def _health_locked(machine: Machine) -> MachineHealth | None:
-    """The machine's stream, for this worker alone until the transaction ends; None while another has it."""
-    found = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine=machine)
-    health = found.first()
-    if health is None and MachineHealth.objects.get_or_create(machine=machine)[1]:
-        health = found.first()
-    return health
+def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
+    """Their streams, for this worker alone until the transaction ends; without those that another one has."""
+    known = set(MachineHealth.objects.filter(machine__in=machines).values_list("machine_id", flat=True))
+    missing = [MachineHealth(machine=machine) for machine in machines if machine.pk not in known]
+    if missing:
+        MachineHealth.objects.bulk_create(missing, ignore_conflicts=True)
+    # In one order everywhere, so that two workers never wait for each other.
+    found = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine")
+    return {health.machine_id: health for health in found}
 
 
 def _rules_of(machines: Sequence[Machine]) -> dict[int, list[Rule]]:

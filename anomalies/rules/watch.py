@@ -1,6 +1,6 @@
 """Limits on a machine's metrics, carried over what arrived since last time, and the alerts they raise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from anomalies.alerts.opening import Finding, alert_raise, alert_return
@@ -11,7 +11,7 @@ from common import clock
 from common.times import from_ms, to_ms
 from telemetry.history.spans import machine_zone
 from telemetry.models import Machine
-from telemetry.readings import Series
+from telemetry.readings import Key, Series
 from telemetry.store import reading_store
 
 # A rule that is new, or a worker that was away, looks back this far at most: old trouble is no news.
@@ -20,35 +20,58 @@ _LOOK_BACK_MS = 10 * 60_000
 _AHEAD_MS = 11 * 60_000
 _SHORTEST_GAP_MS = 60_000
 _GAP_INTERVALS = 5
+_READ_TOGETHER_MS = 10_000
 
 RuleStates = dict[str, Any]
 
 
-def rules_watch(machine: Machine, rules: Sequence[Rule], states: RuleStates) -> RuleStates:
-    """Evaluate the machine's active limits on readings newer than the states; answers the new states.
+def rules_watch(rules: Mapping[Machine, Sequence[Rule]], states: MutableMapping[Machine, RuleStates]) -> None:
+    """Evaluate machines' active limits on readings newer than their states, and bring the states up to date in place.
 
     rules: with their metrics loaded. Raises StoreUnavailableError.
     """
-    if not rules:
-        return {}
-    known = {rule.pk: _state(rule, states) for rule in rules}
-    series = _read(machine, rules, known)
-    found: RuleStates = {}
+    known = {rule.pk: _state(rule, states[machine]) for machine in rules for rule in rules[machine]}
+    for together in _read_alike(rules, known):
+        found = _read({machine: rules[machine] for machine in together}, known)
+        for machine in together:
+            states[machine] = _watch(machine, rules[machine], known, found)
+
+
+def _watch(
+    machine: Machine, rules: Sequence[Rule], known: Mapping[int, LimitState], found: Mapping[Key, Series]
+) -> RuleStates:
+    after: RuleStates = {}
     for rule in rules:
-        part = series.get(rule.metric.name)
+        part = found.get((machine.key, rule.metric.name))
         state, limit = known[rule.pk], _limit(rule, part)
         if part is not None:
             state, crossings = limit_evaluate(limit, state, part.t_ms, part.values)
             _tell(machine, rule, crossings)
-        found[str(rule.pk)] = {**state.to_json(), "rule": limit.signature}
-    return found
+        after[str(rule.pk)] = {**state.to_json(), "rule": limit.signature}
+    return after
 
 
-def _read(machine: Machine, rules: Iterable[Rule], known: dict[int, LimitState]) -> dict[str, Series]:
-    begin = min(max(known[rule.pk].to_ms + 1, _earliest(rule)) for rule in rules)
-    names = sorted({rule.metric.name for rule in rules})
-    read = reading_store().raw(machine, names, from_ms=begin, to_ms=clock.now_ms() + _AHEAD_MS)
-    return {part.metric: part for part in read}
+def _read_alike(
+    rules: Mapping[Machine, Sequence[Rule]], known: Mapping[int, LimitState]
+) -> Iterable[Sequence[Machine]]:
+    """Machines to be read together: one that begins far back would have all others read from there."""
+    begins = {machine: _begin(rules[machine], known) for machine in rules if rules[machine]}
+    newest = max(begins.values(), default=0)
+    current = [machine for machine, begin in begins.items() if newest - begin < _READ_TOGETHER_MS]
+    return [current, *([machine] for machine in begins if machine not in set(current))]
+
+
+def _begin(rules: Iterable[Rule], known: Mapping[int, LimitState]) -> int:
+    return min(max(known[rule.pk].to_ms + 1, _earliest(rule)) for rule in rules)
+
+
+def _read(rules: Mapping[Machine, Sequence[Rule]], known: Mapping[int, LimitState]) -> dict[Key, Series]:
+    if not rules:
+        return {}
+    begin = min(_begin(each, known) for each in rules.values())
+    wanted = {machine: sorted({rule.metric.name for rule in each}) for machine, each in rules.items()}
+    read = reading_store().together(wanted, from_ms=begin, to_ms=clock.now_ms() + _AHEAD_MS)
+    return {(part.machine, part.metric): part for part in read}
 
 
 def _earliest(rule: Rule) -> int:
