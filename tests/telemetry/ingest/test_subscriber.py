@@ -396,23 +396,38 @@ def test_what_is_no_address_stops_the_start_with_a_sentence(url, settings):
     assert "hush" not in str(refused.value)
 
 
-class Ingest:
-    """`manage.py ingest` as a process."""
+class Node:
+    """`manage.py ingest` and `manage.py drain`, as processes."""
 
     def __init__(self, environment, log):
         self._environment, self._log = environment, log
+        self._processes = []
 
     def start(self):
-        command = [sys.executable, "manage.py", "ingest", "--mqtt-port", str(free_port())]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log)
+        programs = [["ingest", "--mqtt-port", str(free_port())], ["drain"]]
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "manage.py", *words],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=self._log,
+                stderr=self._log,
+            )
+            for words in programs
+        ]
 
     def kill(self):
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        for process in self._processes:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        self._processes = []
 
     def stop(self):
-        self.process.terminate()
-        return self.process.wait(timeout=30)
+        """The exit code of each."""
+        stopping, self._processes = self._processes, []
+        for process in stopping:
+            process.terminate()
+        return [process.wait(timeout=30) for process in stopping]
 
 
 def stored(factory):
@@ -437,18 +452,17 @@ def test_the_process_subscribes_and_survives_a_kill_with_everything_stored_once(
     url = f"mqtt://127.0.0.1:{broker.port}"
     environment = {**process_environment, "JOURNAL_DIR": str(tmp_path / "journal"), "MQTT_URL": url}
     with (tmp_path / "ingest.log").open("wb") as log:
-        process = Ingest(environment, log)
-        process.start()
+        node = Node(environment, log)
+        node.start()
         try:
             wait_until(lambda: publish(0, 1) or stored(live_factory) == [0], within_s=60)
             publish(1, 300)
-            process.kill()
+            node.kill()
             publish(300, 400)
-            process.start()
+            node.start()
             publish(400, 500)
             wait_until(lambda: len(stored(live_factory)) >= 500, within_s=60)
             assert stored(live_factory) == list(range(500))
-            assert process.stop() == 0
+            assert node.stop() == [0, 0]
         finally:
-            if process.process.poll() is None:
-                process.kill()
+            node.kill()
