@@ -59,7 +59,7 @@ async def run_in_factory(factory: Factory, work: Callable[..., T], *args: Any, *
 
 
 class FactoryConsumer(AsyncJsonWebsocketConsumer):
-    """Base of every socket: `self.factory` and `self.user` are set before `opened()` runs.
+    """Base of every socket: `self.factory` and, while `opened()` runs, `self.user` are set.
 
     The factory comes from the Host; the person from that factory's session cookie, or from `?ticket=`, which on the
     public host also names the factory. A stranger's socket is closed with 4401. Subclasses override `opened`,
@@ -100,10 +100,14 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
             await self.close(code=NOT_SIGNED_IN)
             return
         self.factory, self.user = found
+        self._user_id = self.user.pk
         self.room = await rooms().enter(self.factory.slug, self)
         self._entered = True
         with structlog.contextvars.bound_contextvars(factory=self.factory.slug):
             await self.opened()
+        # A socket stays for hours, and a thousand of them are a web process: what only opening needed is let go of.
+        self.user = None
+        self.scope["headers"].clear()
 
     async def disconnect(self, code: int) -> None:
         if not self._entered:
@@ -127,7 +131,7 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
 
     def shut_out(self, user_id: int | None) -> None:
         """Somebody took away the right to look: see `sockets_close` above."""
-        if user_id in {None, self.user.pk}:
+        if user_id in {None, self._user_id}:
             self.close_soon(NOT_PERMITTED)
 
     def close_soon(self, code: int) -> None:

@@ -58,7 +58,7 @@ class LivePublisher:
         self._lock = threading.Lock()
         self._recent = RecentReadings(keep_s=RECENT_S, max_bytes=_RECENT_BYTES)
         self._fresh: dict[str, list[bytes]] = {}
-        self._waiting: dict[str, dict[str, list[ReadingBatch]]] = {}
+        self._waiting: dict[str, dict[str, list[tuple[float, ReadingBatch]]]] = {}
         self._watched = Watched()
         self._paces = Paces()
         self._position = ""
@@ -121,7 +121,7 @@ class LivePublisher:
             if machines:
                 waiting = self._waiting.setdefault(slug, {})
                 for machine, batch in by_machine(rows_pick(fresh[slug], machines)).items():
-                    waiting.setdefault(machine, []).append(batch)
+                    waiting.setdefault(machine, []).append((now_s, batch))
         self._send(now_s, asks)
 
     def _send(self, now_s: float, asks: list[Ask]) -> None:
@@ -149,12 +149,15 @@ class LivePublisher:
         """Encoded readings of machines whose last frame is long enough ago, by factory."""
         ticks: dict[str, dict[str, bytes]] = {}
         for slug, waiting in list(self._waiting.items()):
-            due = [machine for machine in waiting if self._paces.take(slug, machine, now_s=now_s)]
+            due = [machine for machine, parts in waiting.items() if self._may_leave(slug, machine, parts, now_s)]
             if due:
-                ticks[slug] = {machine: ReadingBatch.joined(waiting.pop(machine)).to_bytes() for machine in due}
+                ticks[slug] = {machine: _joined(waiting.pop(machine)) for machine in due}
             if not waiting:
                 del self._waiting[slug]
         return ticks
+
+    def _may_leave(self, slug: str, machine: str, parts: list[tuple[float, ReadingBatch]], now_s: float) -> bool:
+        return self._paces.take(slug, machine, now_s=now_s, arrived_s=[arrived_s for arrived_s, _ in parts])
 
     def _tell_gaps(self, pipe: redis.Redis, now_s: float) -> dict[str, float]:
         if not self._gaps or now_s - self._gaps_told_s < _GAPS_EVERY_S:
@@ -186,3 +189,7 @@ class LivePublisher:
             "number": ask.number,
             "machines": {machine: batch.to_bytes() for machine, batch in found.items()},
         }
+
+
+def _joined(parts: list[tuple[float, ReadingBatch]]) -> bytes:
+    return ReadingBatch.joined([batch for _, batch in parts]).to_bytes()

@@ -1,6 +1,6 @@
 """What a publisher knows of who watches what, and when each machine's next frame may leave."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from common import clock
 from telemetry.live.valkey import WATCH_TTL_S, Ask, watched_read
@@ -52,10 +52,14 @@ class Paces:
     def __init__(self) -> None:
         self._due_s: dict[tuple[str, str], float] = {}
 
-    def take(self, factory_slug: str, machine: str, *, now_s: float) -> bool:
-        """Whether a frame may leave now; if so, it counts."""
+    def take(self, factory_slug: str, machine: str, *, now_s: float, arrived_s: Sequence[float]) -> bool:
+        """Whether a frame may leave now; if so, it counts. arrived_s: when its parts arrived, oldest first."""
         due_s = self._due_s.get((factory_slug, machine), 0.0)
         if now_s < due_s - _EARLY_S:
+            return False
+        if len(arrived_s) == 1 and 0 < now_s - arrived_s[0] < FRAME_INTERVAL_S:
+            # It had to wait, and a device that sends ten times a second is about to send the next: both leave together,
+            # and those that follow need not wait. Else each of them would, for ever.
             return False
         self._due_s[factory_slug, machine] = max(now_s, due_s) + FRAME_INTERVAL_S
         if len(self._due_s) > _PACES_KEPT:

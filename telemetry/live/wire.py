@@ -61,6 +61,8 @@ class DaphneWire:
         self.lagged_s = 0.0
         if transport.producer is not None:  # the HTTP channel, which has nothing more to say after the upgrade
             transport.unregisterProducer()
+        # The request's text and headers, three times over, which nobody reads again in the hours a socket stays.
+        protocol.http_request_data, protocol.http_headers, protocol.request.headers = b"", {}, {}
         with contextlib.suppress(OSError):
             transport.socket.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
