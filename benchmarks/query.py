@@ -314,25 +314,39 @@ def _plant() -> dict[str, Any]:
 
 
 def _history_make() -> str:
-    """A day at 1 Hz of every metric, a year at one a minute of the first; the key to read them with."""
+    """A day at 1 Hz of every metric, a year at one a minute of the first; the key to read them with.
+
+    The last hour came second by second and is merged only as far as compaction merges an hour that is not over.
+    """
     from accounts.api_keys import api_key_create
     from telemetry.models import Machine, Metric
+    from telemetry.store import reading_store
+    from telemetry.store.compaction import compact
+
+    machine = Machine.objects.create(key=_CHART)
+    names = [f"metric{number}" for number in range(METRICS)]
+    Metric.objects.bulk_create(Metric(machine=machine, name=name) for name in names)
+    rng, now_ms = np.random.default_rng(2), int(time.time() * 1000)
+    year = np.arange(now_ms - 365 * _DAY_MS, now_ms - _DAY_MS, 60_000)
+    for part in np.array_split(year, 100):
+        _tell(machine, names[:1], part, rng)
+    for start in range(now_ms - _DAY_MS, now_ms - _HOUR_MS, _HOUR_MS):
+        _tell(machine, names, np.arange(start, start + _HOUR_MS, 1000), rng)
+    reading_store().compact(within_s=600.0)
+    for number, second in enumerate(range(now_ms - _HOUR_MS, now_ms, 1000)):
+        _tell(machine, names, np.array([second]), rng)
+        if number % 20 == 19:
+            compact(closed_ms=0)
+    return api_key_create(name="bench", scopes=["read"])[1]
+
+
+def _tell(machine: Any, names: list[str], times: Any, rng: np.random.Generator) -> None:
     from telemetry.readings import ReadingBatch, Series
     from telemetry.store import reading_store
 
-    machine = Machine.objects.create(key=_CHART)
-    Metric.objects.bulk_create(Metric(machine=machine, name=f"metric{number}") for number in range(METRICS))
-    rng, now_ms = np.random.default_rng(2), int(time.time() * 1000)
-    year = np.arange(now_ms - 365 * _DAY_MS, now_ms - _DAY_MS, 60_000)
-    days = [np.arange(start, start + _HOUR_MS, 1000) for start in range(now_ms - _DAY_MS, now_ms, _HOUR_MS)]
-    for names, times in [(["metric0"], part) for part in np.array_split(year, 100)] + [
-        ([f"metric{number}" for number in range(METRICS)], part) for part in days
-    ]:
-        walks = [np.round(70 + np.cumsum(rng.normal(0, 0.05, len(times))), 2) for _ in names]
-        parts = [Series(_CHART, name, times, walk) for name, walk in zip(names, walks, strict=True)]
-        reading_store().write(ReadingBatch(parts), machines={_CHART: machine})
-    reading_store().compact(within_s=600.0)
-    return api_key_create(name="bench", scopes=["read"])[1]
+    walks = [np.round(70 + np.cumsum(rng.normal(0, 0.05, len(times))), 2) for _ in names]
+    parts = [Series(machine.key, name, times, walk) for name, walk in zip(names, walks, strict=True)]
+    reading_store().write(ReadingBatch(parts), machines={machine.key: machine})
 
 
 if __name__ == "__main__":
