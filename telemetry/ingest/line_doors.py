@@ -94,7 +94,8 @@ def health(request: HttpRequest) -> HttpResponse:
 
 def key_shown(request: HttpRequest) -> str | None:
     """The raw key of a request: `Authorization: Token`, a Basic password, as everywhere else, or `p=`."""
-    scheme, _space, value = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+    authorization: str = request.META.get("HTTP_AUTHORIZATION", "")
+    scheme, _space, value = authorization.strip().partition(" ")
     if scheme.lower() == "token":
         return value.strip()
     if scheme.lower() == "basic":
