@@ -25,6 +25,7 @@ from telemetry.ingest.doors import refusals_append
 from telemetry.ingest.journal import Journal, JournalError, JournalFullError
 from telemetry.ingest.messages import gathered_append, messages_gather
 from telemetry.ingest.mqtt_keys import key_check, keys_gone
+from telemetry.ingest.mqtt_line import connections_possible
 from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
 from telemetry.ingest.mqtt_resends import Resends, record
 from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, DeviceConnection
@@ -84,6 +85,7 @@ class MqttDoor:
         self._check_key = check_key
         self._gone_keys = gone_keys
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mqtt-keys")
+        self._room = connections_possible(MAX_CONNECTIONS)
         self._connections: set[DeviceConnection] = set()
         self._sessions: dict[tuple[str, str], DeviceConnection] = {}
         self._waiting: dict[str, list[_Message]] = defaultdict(list)
@@ -122,7 +124,7 @@ class MqttDoor:
 
     def enter(self, device: DeviceConnection) -> bool:
         """Whether there is room for one more."""
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if len(self._connections) >= self._room:
             _log.warning("device_turned_away", peer=device.peer, connections=len(self._connections))
             return False
         self._connections.add(device)

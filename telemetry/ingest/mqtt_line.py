@@ -3,11 +3,23 @@
 import asyncio
 import contextlib
 import fcntl
+import resource
 import socket
 import sys
 import termios
 
+_OTHER_FILES = 200
 _PROBES = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 4}
+
+
+def connections_possible(most: int) -> int:
+    """How many sockets this process may hold, at most as many as asked for; journal and database keep theirs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < most + _OTHER_FILES:
+        wanted = most + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, most + _OTHER_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+        soft = max(soft, wanted)
+    return most if soft == resource.RLIM_INFINITY else max(1, min(most, soft - _OTHER_FILES))
 
 
 def silence_probe(line: socket.socket | None) -> None:

@@ -13,6 +13,7 @@ import pytest
 from telemetry.ingest import admission
 from telemetry.ingest.journal import JournalFullError
 from telemetry.ingest.mqtt import MqttDoor
+from telemetry.ingest.mqtt_line import connections_possible
 from telemetry.ingest.mqtt_session import RECEIVE_MAXIMUM
 from tests.telemetry.ingest import mqtt_client as device
 from tests.telemetry.ingest.mqtt_line import ACCEPTED_311, GOOD, TOPIC, Line, check_key, connected, refused, values
@@ -292,3 +293,20 @@ async def test_a_device_that_never_reads_its_pubacks_is_not_read_either(door, jo
     other = await connected(door, client_id="other")
     await other.say(device.PINGREQ)
     assert await other.hear() == b"\xd0\x00"
+
+
+async def test_where_no_more_connections_have_room_the_next_is_turned_away(door):
+    first = await connected(door)
+    door._room = 1
+    assert await (await Line.open(door, device.connect(client_id="next"))).hear() == b""
+    await first.say(device.PINGREQ)
+    assert await first.hear() == b"\xd0\x00"
+
+
+def test_the_room_is_what_the_system_gives(monkeypatch):
+    limits = {}
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr("resource.setrlimit", lambda _, pair: limits.update(pair=pair))
+    assert connections_possible(10_000) == 4096 - 200
+    assert limits["pair"] == (4096, 4096)
+    assert connections_possible(500) == 500
