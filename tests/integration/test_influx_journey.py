@@ -70,7 +70,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal
 
 @pytest.fixture
 def mqtt_port(influx: Server, journal: Journal, process_environment: dict[str, str], tmp_path: Path) -> Iterator[int]:
-    """The door of a real `manage.py ingest`, which drains into InfluxDB."""
+    """The door of a real `manage.py ingest`; a real `manage.py drain` moves what it takes into InfluxDB."""
     port = free_port()
     environment = {
         **process_environment,
@@ -78,13 +78,17 @@ def mqtt_port(influx: Server, journal: Journal, process_environment: dict[str, s
         "READING_STORE": "influxdb",
         "INFLUXDB_URL": influx.url,
     }
-    with (tmp_path / "ingest.log").open("wb") as log:
-        command = [sys.executable, "manage.py", "ingest", "--mqtt-port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    wait_until(lambda: process.poll() is not None or listens(port), what="ingest does not listen")
+    ingest, drain = ["ingest", "--mqtt-port", str(port)], ["drain"]
+    with (tmp_path / "processes.log").open("wb") as log:
+        processes = [
+            subprocess.Popen([sys.executable, "manage.py", *words], cwd=ROOT, env=environment, stdout=log, stderr=log)
+            for words in (ingest, drain)
+        ]
+    wait_until(lambda: processes[0].poll() is not None or listens(port), what="ingest does not listen")
     yield port
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    assert [process.wait(timeout=30) for process in processes] == [0, 0]
 
 
 def listens(port: int) -> bool:
