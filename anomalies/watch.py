@@ -1,11 +1,12 @@
 """Machines, evaluated: their limits and their detectors over what is new, the alerts they raise, their health told."""
 
 import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import prefetch_related_objects
 
 from anomalies.alerts.opening import DETECTOR, Finding, alert_raise, alert_return, alert_update
@@ -21,7 +22,7 @@ from anomalies.detection.calibrate import Change, health_percent
 from anomalies.detection.registry import ActiveModel, DetectorDamagedError, models_active
 from anomalies.detection.score import THRESHOLD, Judged, evidence_metrics, stream_score
 from anomalies.models import OPEN_STATES, Alert, HealthStatus, MachineHealth, Rule, Severity
-from anomalies.rules.watch import rules_watch
+from anomalies.rules.watch import RuleStates, rules_watch
 from common import clock
 from common.times import from_ms, rfc3339
 from telemetry.history.spans import machine_zone
@@ -38,7 +39,10 @@ _WORST_SHARE = 0.7
 _MISSING_INTERVALS = 4
 # Machines whose limits are carried forward in one transaction: few enough that an alert is not held up.
 _TOGETHER = 200
-_CARRIED = ["status", "score", "threshold", "health_percent", "state", "updated_at"]
+_CARRY = """
+UPDATE anomalies_machinehealth AS h SET state = jsonb_set(h.state, '{rules}', n.rules::jsonb), updated_at = %s
+FROM unnest(%s::bigint[], %s::text[]) AS n (machine, rules) WHERE h.machine_id = n.machine
+"""
 # Health moves on pages when it moved by this much, or its word changed.
 _HEALTH_STEP = 5.0
 
@@ -74,19 +78,23 @@ def _limits_watch(
         states = {machine: healths[machine.pk].state.get("rules", {}) for machine in mine}
         before = dict(states)
         rules_watch({machine: rules[machine.pk] for machine in mine if machine.pk in rules}, states)
-        moved = []
+        carried: dict[int, RuleStates] = {}
         for machine in mine:
             health = healths[machine.pk]
-            unlearnt = machine.pk not in models and health.status != HealthStatus.LEARNING
-            if unlearnt:
+            if machine.pk not in models and health.status != HealthStatus.LEARNING:
                 _learning(health)
                 health_publish(machine, health)
-            if unlearnt or states[machine] != before[machine]:
-                health.state = {**health.state, "rules": states[machine]}
-                health.updated_at = clock.now()
-                moved.append(health)
-        MachineHealth.objects.bulk_update(moved, _CARRIED)
+                health.save()
+            if states[machine] != before[machine]:
+                carried[machine.pk] = states[machine]
+        _carry(carried)
     return len(mine)
+
+
+def _carry(states: Mapping[int, RuleStates]) -> None:
+    """Keep where machines' limits stand, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CARRY, [clock.now(), list(states), [json.dumps(state) for state in states.values()]])
 
 
 def detector_watch(machine: Machine, model: ActiveModel) -> bool:
