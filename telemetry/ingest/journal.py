@@ -49,8 +49,9 @@ DEFAULT_MAX_BYTES = 4 * 1024**3
 DEFAULT_RESERVE_BYTES = 64 * 1024**2  # the drain needs room to delete, else a full disk could never empty itself
 _WAITING_BYTES = 64 * 1024**2
 _GROUP = 2_000
-_WAL_RESTART_BYTES = 64 * 1024**2
-_REST, _REST_AT_MOST_S = 2.0, 0.004
+_LOG_BYTES = 64 * 1024**2
+_LOG_LOOK_EVERY_S = 0.2
+_REST, _REST_AT_MOST_S = 3.0, 0.008
 
 _log = structlog.get_logger(__name__)
 _COLUMNS = "id, factory, kind, readings, at_ms, crc, body"
@@ -98,6 +99,8 @@ class Journal:
         self._waiting_bytes = 0
         self._waiting_lock = threading.Lock()
         self._closed = False
+        self._log_path = directory / f"{journal_file.FILE_NAME}-wal"
+        self._log_looked_at_s = clock.monotonic_s()
         self._readers = threading.local()
         self._on_commit: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
@@ -374,10 +377,14 @@ class Journal:
     def _after_commit(self, connection: sqlite3.Connection) -> None:
         for callback in self._on_commit:
             callback()
-        wal = self._directory / f"{journal_file.FILE_NAME}-wal"
-        if wal.stat().st_size > _WAL_RESTART_BYTES:
-            # The drain's passive checkpoints can't reset the log while somebody always writes; this can.
-            connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        now_s = clock.monotonic_s()
+        if now_s - self._log_looked_at_s < _LOG_LOOK_EVERY_S:
+            return
+        self._log_looked_at_s = now_s
+        if self._log_path.stat().st_size > _LOG_BYTES:
+            # The drain's passive checkpoints can't begin the log anew while somebody always writes; this can, and has
+            # little left to copy. It gives up at once when somebody reads just now.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _failed(
         self, connection: sqlite3.Connection | None, group: list[_Work], error: BaseException

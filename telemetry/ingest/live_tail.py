@@ -12,6 +12,8 @@ _log = structlog.get_logger(__name__)
 
 # Half of it is what a reading waits on average; looking costs some ten microseconds.
 TICK_S = 0.005
+# Under load ticks come in proportion to what one takes, so that watching never takes most of the processor.
+_REST, _REST_AT_MOST_S = 3.0, 0.03
 _CHUNK_BYTES = 4 * 1024 * 1024
 # Live means now: after a pause longer than this the tail jumps to the end and browsers fill the gap from history.
 _BEHIND_AT_MOST_MS = 5_000
@@ -91,9 +93,12 @@ class LiveTail:
                 self._publisher.gap(slug)
 
     def _run(self) -> None:
-        while not self._stop.wait(TICK_S):
+        rest_s = TICK_S
+        while not self._stop.wait(rest_s):
+            began_s = clock.monotonic_s()
             try:
                 self.tick()
+                rest_s = min(max(TICK_S, _REST * (clock.monotonic_s() - began_s)), _REST_AT_MOST_S)
             except JournalError as error:
                 _log.error("live_tail_stumbled", error=str(error))
                 self._stop.wait(1.0)

@@ -18,7 +18,7 @@ def _pick(batch: ReadingBatch, machines: Collection[str]) -> ReadingBatch:
     wanted = np.array([machine in machines for machine, _ in batch.keys], np.bool_)
     if not wanted.any():
         return ReadingBatch()
-    return batch if wanted.all() else batch.taken(wanted[batch.codes])
+    return batch if wanted.all() else batch.only(wanted[batch.codes])
 
 
 def by_machine(batch: ReadingBatch) -> dict[str, ReadingBatch]:

@@ -3,6 +3,7 @@
 Apart from the doors, so that no acknowledgement waits for a store's batch, and either may be killed without the other.
 """
 
+import gc
 import signal
 import threading
 from pathlib import Path
@@ -41,6 +42,8 @@ class Command(BaseCommand):
         tail, drain = LiveTail(journal), Drain(journal)
         tail.start()
         drain.start()
+        gc.collect()
+        gc.freeze()  # looking for garbage among a framework's hundred thousand objects would hold up live news
         _log.info("drain_ready")
         alive = Path(settings.JOURNAL_DIR) / ALIVE_FILE
         while not stop.wait(_ALIVE_EVERY_S):
