@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _STEADY_S = 30.0
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
+# On a busy machine acknowledgements come first, then what people see, then what is computed about it.
+_DRAIN_NICE, _WORKER_NICE = 5, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +28,13 @@ class Program:
     words: tuple[str, ...]
     grace_s: float = 8.0
     says_ready: str = ""  # a pattern in its log; empty when somebody asks it instead
+    niceness: int = 0
 
     @property
     def argv(self) -> list[str]:
         """The command line: all of ours are Python."""
-        return [sys.executable, *self.words]
+        gentle = ["nice", "-n", str(self.niceness)] if self.niceness else []
+        return [*gentle, sys.executable, *self.words]
 
 
 def programs(*, port: int, mqtt_port: int) -> list[Program]:
@@ -42,7 +46,7 @@ def programs(*, port: int, mqtt_port: int) -> list[Program]:
             words=("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "factorypulse.asgi:application"),
         ),
         Program(name="ingest", words=("manage.py", "ingest", "--mqtt-port", str(mqtt_port))),
-        Program(name="drain", words=("manage.py", "drain"), says_ready=r"drain_ready"),
+        Program(name="drain", words=("manage.py", "drain"), says_ready=r"drain_ready", niceness=_DRAIN_NICE),
         Program(
             name="worker",
             words=(
@@ -55,8 +59,14 @@ def programs(*, port: int, mqtt_port: int) -> list[Program]:
                 "--without-gossip",
             ),
             says_ready=r"@\S+ ready",
+            niceness=_WORKER_NICE,
         ),
-        Program(name="beat", words=(*celery, "beat", "--loglevel=INFO"), says_ready=r"beat: Starting"),
+        Program(
+            name="beat",
+            words=(*celery, "beat", "--loglevel=INFO"),
+            says_ready=r"beat: Starting",
+            niceness=_WORKER_NICE,
+        ),
     ]
 
 

@@ -42,7 +42,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 DELAYED_AFTER_S = 10.0
 _TELL_EVERY_S = 5.0
 _COMMIT_WITHIN_S = 30.0
-_CHECKPOINT_EVERY_S = 0.5
+# Its sync holds up the doors' own: seldom enough to be no one's hundredth acknowledgement.
+_CHECKPOINT_EVERY_S = 3.0
 
 
 @dataclass(slots=True)

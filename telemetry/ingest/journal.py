@@ -51,7 +51,7 @@ _WAITING_BYTES = 64 * 1024**2
 _GROUP = 2_000
 _LOG_BYTES = 64 * 1024**2
 _LOG_LOOK_EVERY_S = 0.2
-_REST, _REST_AT_MOST_S = 3.0, 0.008
+_REST_AT_MOST_S, _BUSY_PER_S = 0.01, 100_000
 
 _log = structlog.get_logger(__name__)
 _COLUMNS = "id, factory, kind, readings, at_ms, crc, body"
@@ -300,9 +300,10 @@ class Journal:
     def _write_forever(self) -> None:
         connection: sqlite3.Connection | None = None
         stopping = False
-        began_s = clock.monotonic_s()
+        not_before_s = began_s = clock.monotonic_s()
         while not stopping:
-            group, stopping = self._next_group(not_before_s=self._rested_s(began_s))
+            since_s = began_s
+            group, stopping = self._next_group(not_before_s=not_before_s)
             began_s = clock.monotonic_s()
             met = journal_file.file_id(self._directory)
             try:
@@ -314,16 +315,18 @@ class Journal:
                 if isinstance(translated, JournalDamagedError):
                     self._rescue(met, translated)
             self._forget_waiting(group)
+            not_before_s = self._rested_s(sum(work.row[2] for work in group if isinstance(work, _Append)), since_s)
         if connection is not None:
             connection.close()
 
-    def _rested_s(self, began_s: float) -> float:
-        """When the next commit may begin: a sync costs about the same for one row as for many.
+    def _rested_s(self, readings: int, since_s: float) -> float:
+        """When the next commit may begin, after one of so many readings, these having come since an instant.
 
-        So under load some time passes between commits, in proportion to what one takes here; at rest nobody waits.
+        A sync costs about the same for one row as for many: the more arrives, the longer some of it gathers.
         """
         now_s = clock.monotonic_s()
-        return now_s + min(_REST * (now_s - began_s), _REST_AT_MOST_S)
+        per_s = readings / max(now_s - since_s, 1e-4)
+        return now_s + _REST_AT_MOST_S * per_s / (per_s + _BUSY_PER_S)
 
     def _next_group(self, *, not_before_s: float) -> tuple[list[_Work], bool]:
         group: list[_Work] = []

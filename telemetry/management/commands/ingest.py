@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ def _leave_alone_what_stays() -> None:
     """Looking for garbage among a framework's hundred thousand objects would hold up acknowledgements."""
     gc.collect()
     gc.freeze()
+    # The journal's thread and the event loop hand over to one another many times a message.
+    sys.setswitchinterval(0.0005)
 
 
 def _subscriber(journal: Journal, broker: BrokerAddress | None) -> Subscriber | None:
