@@ -5,7 +5,7 @@ road, which looks at each value so that one bad value is refused alone and the r
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import numpy as np
@@ -42,13 +42,17 @@ class _BlockItem(_Item, gc=False):
     metrics: dict[str, float | list[float]] | None = None  # type: ignore[assignment]  # what a block has instead
 
 
-class _BlockBody(_BlockItem, gc=False):
-    readings: list[_BlockItem] | None = None
+class _BlockBody(_Body, gc=False):
+    metrics: dict[str, float | list[float]] | None = None  # type: ignore[assignment]  # what a block has instead
+    readings: list[_BlockItem] | None = None  # type: ignore[assignment]  # and these may be blocks too
 
 
 # Readings one by one are what devices mostly send, and the narrower type is read faster.
-_typed = msgspec.json.Decoder(_Body | list[_Item])
-_typed_blocks = msgspec.json.Decoder(_BlockBody | list[_BlockItem])
+_Decoder: TypeAlias = msgspec.json.Decoder[_Body | list[_Item]]
+_decoders: Sequence[_Decoder] = (
+    msgspec.json.Decoder(_Body | list[_Item]),
+    cast(_Decoder, msgspec.json.Decoder(_BlockBody | list[_BlockItem])),
+)
 
 
 def parse(body: bytes, *, received_ms: int, machine: str | None = None) -> ParsedPayload:
@@ -87,9 +91,7 @@ def parse_into(columns: Columns, body: bytes, *, received_ms: int, machine: str 
 def _typed_items(body: bytes) -> Sequence[_Item] | None:
     """The body's items, or None where the typed road ends: an untyped value, a flat reading, a number too large."""
     decoded = _decoded(body)
-    if decoded is None:
-        return None
-    if not isinstance(decoded, list):
+    if isinstance(decoded, _Body):
         if decoded.readings is None:
             return [decoded] if decoded.metrics else None
         for item in decoded.readings:
@@ -98,10 +100,10 @@ def _typed_items(body: bytes) -> Sequence[_Item] | None:
     return decoded if decoded and all(item.metrics for item in decoded) else None
 
 
-def _decoded(body: bytes) -> "_Body | Sequence[_Item] | None":
-    for decoder in (_typed, _typed_blocks):
+def _decoded(body: bytes) -> _Body | list[_Item] | None:
+    for decoder in _decoders:
         try:
-            return decoder.decode(body)  # type: ignore[return-value]  # a block's items differ in their metrics alone
+            return decoder.decode(body)
         except RecursionError as error:
             raise TooDeepError("The JSON is nested too deeply.") from error
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -110,7 +112,7 @@ def _decoded(body: bytes) -> "_Body | Sequence[_Item] | None":
 
 
 def _count(item: _Item) -> int:
-    if not isinstance(item, _BlockItem):
+    if not isinstance(item, _BlockItem | _BlockBody):
         return len(item.metrics or ())
     return sum(len(value) if isinstance(value, list) else 1 for value in (item.metrics or {}).values())
 
@@ -136,7 +138,7 @@ def _take(columns: Columns, item: _Item, *, index: int, received_ms: int, machin
     except TimestampError as error:
         columns.refuse(Rejection(index, "", "timestamp_invalid", str(error), name))
         return
-    if isinstance(item, _BlockItem):
+    if isinstance(item, _BlockItem | _BlockBody):
         metrics = _without_lists(columns, name, metrics, index)
     columns.row(name, metrics, t_ms=t_ms, index=index)
 
