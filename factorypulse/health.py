@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django_tenants.utils import get_public_schema_name, schema_context
 
 from accounts.permissions import public_page
+from telemetry.ingest.journal_full import full_since
 
 _log = structlog.get_logger(__name__)
 _JOURNAL_RESERVE_BYTES = 64 * 1024 * 1024
@@ -72,6 +73,9 @@ def _journal() -> None:
         raise PermissionError(f"{directory} can't be written")
     if shutil.disk_usage(directory).free < _JOURNAL_RESERVE_BYTES:
         raise OSError(f"{directory} is almost full")
+    since = full_since(directory)
+    if since is not None:
+        raise OSError(f"the journal in {directory} has no room since {since:%Y-%m-%d %H:%M:%S} UTC")
 
 
 _CHECKS: dict[str, Callable[[], None]] = {

@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
 from common.times import zone_names
-from telemetry import dead_letter_pages  # noqa: F401  # brings its page to the staff's admin
+from telemetry import dead_letter_pages, notices  # noqa: F401  # they bring what they have to the staff's admin
 from telemetry.machines import machine_delete
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
 

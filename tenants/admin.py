@@ -1,8 +1,11 @@
 """The staff admin on the public host: which factories there are, on which plan. Never a factory's own data."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.auth import get_user_model
+from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
@@ -25,10 +28,21 @@ class StaffSite(ScriptedAdminSite):
         super().__init__(name=name)
         # Other rooms stand above this one: they bring their pages here, wrapped in `admin_view`.
         self.pages: list[URLPattern] = []
+        # And what staff has to know on whatever page: each returns a sentence, or nothing to say.
+        self.notices: list[Callable[[], str]] = []
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """The pages of other rooms, and the framework's."""
         return [*self.pages, *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page shows, the notices before the messages of what was done last."""
+        context: dict[str, Any] = super().each_context(request)
+        notices = [notice for notice in (told() for told in self.notices) if notice]
+        if notices and self.has_permission(request):
+            shown = [Message(messages.ERROR, notice) for notice in notices]
+            context["messages"] = [*shown, *messages.get_messages(request)]
+        return context
 
     def has_permission(self, request: HttpRequest) -> bool:
         """A factory's owner is nobody here, because users of a factory don't exist in the public schema."""

@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from common import clock
-from telemetry.ingest import counted, journal_file, journal_salvage
+from telemetry.ingest import counted, journal_file, journal_full, journal_salvage
 from telemetry.ingest.journal_file import (
     DeadLetter,
     Entry,
@@ -192,6 +192,16 @@ class Journal:
         """How many rows of each factory wait; it counts them, so ask seldom."""
         with self._reading() as connection:
             return dict(connection.execute("SELECT factory, count(*) FROM entry GROUP BY factory"))
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return self._directory
+
+    def has_room(self) -> bool:
+        """Whether appends of any size have room, on the disk and with a tenth of the bound to spare."""
+        on_disk = journal_full.disk_has_room(self._directory, reserve_bytes=self._reserve_bytes)
+        return on_disk and self.used_bytes() < self._max_bytes * 0.9
 
     def used_bytes(self) -> int:
         """Bytes in use in the file, without the pages that deletions left free."""
@@ -367,15 +377,22 @@ class Journal:
             work.future.set_result(first_id + at)
         for change in changes:
             change.future.set_result(0)
+        if appends:
+            journal_full.note_remove(self._directory)
         self._after_commit(connection)
 
     def _check_room(self, appends: list[_Append]) -> None:
         stat = os.statvfs(self._directory)
         if stat.f_bavail * stat.f_frsize < self._reserve_bytes:
+            error = JournalFullError("The disk is full; nothing was accepted. Send it again later.")
+            self._note_full(error)
             for work in appends:
-                work.future.set_exception(
-                    JournalFullError("The disk is full; nothing was accepted. Send it again later.")
-                )
+                work.future.set_exception(error)
+
+    def _note_full(self, error: JournalFullError) -> None:
+        counted.JOURNAL_FAILURES.labels(error.code).inc()
+        if journal_full.note_leave(self._directory):
+            _log.critical("journal_full", error=str(error))
 
     def _after_commit(self, connection: sqlite3.Connection) -> None:
         for callback in self._on_commit:
@@ -393,7 +410,10 @@ class Journal:
         self, connection: sqlite3.Connection | None, group: list[_Work], error: BaseException
     ) -> sqlite3.Connection | None:
         translated = journal_file.journal_error(error)
-        counted.JOURNAL_FAILURES.labels(translated.code).inc()
+        if isinstance(translated, JournalFullError):
+            self._note_full(translated)
+        else:
+            counted.JOURNAL_FAILURES.labels(translated.code).inc()
         _log.error("journal_write_failed", code=translated.code, error=str(error), rows=len(group))
         alone = len(group) > 1 and isinstance(translated, JournalFullError)
         if connection is not None and not alone and not isinstance(translated, JournalFullError | JournalBusyError):

@@ -3,6 +3,7 @@
 Apart from the doors, so that no acknowledgement waits for a store's batch, and either may be killed without the other.
 """
 
+import contextlib
 import gc
 import signal
 import threading
@@ -12,9 +13,11 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import close_old_connections
 
 from common.node_figures import figures_publish
 from telemetry.ingest.drain import Drain
+from telemetry.ingest.full_watch import FullWatch
 from telemetry.ingest.journal import process_journal
 from telemetry.ingest.live_tail import LiveTail
 
@@ -45,12 +48,20 @@ class Command(BaseCommand):
         gc.collect()
         gc.freeze()  # looking for garbage among a framework's hundred thousand objects would hold up live news
         _log.info("drain_ready")
-        alive = Path(settings.JOURNAL_DIR) / ALIVE_FILE
+        alive, watch = Path(settings.JOURNAL_DIR) / ALIVE_FILE, FullWatch(journal)
         while not stop.wait(_ALIVE_EVERY_S):
+            close_old_connections()
+            watch.look()
             if drain.alive:
-                alive.touch()
+                _touch(alive)
         _log.info("drain_stopping")
         drain.stop()
         tail.stop()
         journal.close()
         _log.info("drain_stopped")
+
+
+def _touch(path: Path) -> None:
+    # A disk without room for a name must not end what alone can make room.
+    with contextlib.suppress(OSError):
+        path.touch()
