@@ -1,9 +1,13 @@
 """The public host: landing, sign-up, staff admin; in the trial also the mailbox."""
 
 from django.conf import settings
+from django.contrib import admin
 from django.urls import include, path
 
 from tenants.admin import staff_site
+
+# The rooms above bring their pages to the staff's site in their admin modules.
+admin.autodiscover()
 
 urlpatterns = [
     path("", include("factorypulse.urls_common")),

@@ -45,7 +45,6 @@ _IN_EVERY_SCHEMA = [
     "rest_framework_simplejwt.token_blacklist",
 ]
 SHARED_APPS = [
-    "daphne",
     # Before django_tenants, which brings admin templates too. Without its default config: the site is ours, see
     # accounts.admin_site.
     "unfold.apps.BasicAppConfig",
