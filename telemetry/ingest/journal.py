@@ -51,6 +51,7 @@ _WAITING_BYTES = 64 * 1024**2
 _GROUP = 2_000
 _LOG_BYTES = 64 * 1024**2
 _LOG_LOOK_EVERY_S = 0.2
+_SYNC = {True: "FULL", False: "NORMAL"}
 _REST_AT_MOST_S, _BUSY_PER_S = 0.01, 100_000
 
 _log = structlog.get_logger(__name__)
@@ -359,7 +360,7 @@ class Journal:
         appends = [work for work in appends if not work.future.done()]
         last_id, began_s = 0, clock.monotonic_s()
         durable = bool(appends) or any(change.durable for change in changes)
-        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.execute(f"PRAGMA synchronous={_SYNC[durable]}")
         with immediate(connection):
             # Deletions first: they make room.
             for change in changes:

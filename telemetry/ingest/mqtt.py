@@ -176,11 +176,12 @@ class MqttDoor:
 
     async def _older_settled(self, factory: str, client_id: str) -> None:
         """Hang up on an older connection of this client; its messages may come again, so they have to be decided."""
-        older = self._sessions.get((factory, client_id)) if client_id else None
-        if older is not None:
+        # Looked up anew each time: of several that wait here, one may have become the older one meanwhile.
+        while client_id and (older := self._sessions.get((factory, client_id))) is not None:
             older.close(Reason.SESSION_TAKEN_OVER, "another connection has this client id")
-            while older.unacknowledged:  # noqa: ASYNC110  # rare, and an event would cost every connection
-                await asyncio.sleep(_SETTLED_NAP_S)
+            if not older.unacknowledged:
+                return
+            await asyncio.sleep(_SETTLED_NAP_S)
 
     async def _watch(self) -> None:
         """Hang up on devices that fell silent and on keys that were revoked."""

@@ -97,6 +97,7 @@ class Resends:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._unsure: ExpiringMap[tuple[str, bytes], bytes] = ExpiringMap(size=_CLIENTS, fresh_s=REMEMBERED_S)
+        self._untold: ExpiringMap[tuple[str, bytes], dict[int, int]] = ExpiringMap(size=_CLIENTS, fresh_s=REMEMBERED_S)
         self._tidy_ms = 0
 
     def load(self) -> None:
@@ -112,10 +113,12 @@ class Resends:
         for place, records in left.items():
             self._unsure.put(place, records)
 
-    def keep(self, factory: str, client: bytes, records: bytes) -> None:
-        """These are on disk, and the connection is gone."""
+    def keep(self, factory: str, client: bytes, records: bytes, *, untold: bool = False) -> None:
+        """These are on disk, and the connection is gone; untold: before any PUBACK was written."""
         if not records:
             return
+        if untold:
+            self.untold(factory, client).update(_RECORD.iter_unpack(records))
         held = self._unsure.fresh((factory, client))
         together = ((held.value if held else b"") + records)[-_PER_CLIENT * RECORD_BYTES :]
         self._unsure.put((factory, client), together)
@@ -135,6 +138,19 @@ class Resends:
         records: list[tuple[int, int]] = list(_RECORD.iter_unpack(held.value))
         often = Counter(records)
         return {packet_id: crc for packet_id, crc in records if often[packet_id, crc] == 1}
+
+    def untold(self, factory: str, client: bytes) -> dict[int, int]:
+        """Messages whose PUBACK was never written, as packet id to checksum: whoever meets one again takes it out.
+
+        Sent again they need not say DUP: mqtt.js does not when the line broke while it was writing, and an open packet
+        id can mean nothing else.
+        """
+        held = self._untold.fresh((factory, client))
+        if held is None:
+            found: dict[int, int] = {}
+            self._untold.put((factory, client), found)
+            return found
+        return held.value
 
     def tidy(self) -> None:
         """Forget in the journal what is too old; call it often, it works once a second."""

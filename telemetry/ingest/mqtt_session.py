@@ -67,6 +67,7 @@ class DeviceConnection(asyncio.Protocol):
         self._told = Told()
         self._client_mark = b""
         self._resendable: dict[int, int] = {}
+        self._untold: dict[int, int] = {}
         self._hears_bytes = 0
         self._session_expiry_s = 0
         self._pauses: set[str] = set()
@@ -122,7 +123,7 @@ class DeviceConnection(asyncio.Protocol):
         self.unacknowledged -= count
         self._unacknowledged_bytes -= cost_bytes
         if self.closed:
-            self._keep(bytes(records))
+            self._keep(bytes(records), untold=True)
             self.door.leave(self)
             return
         if pubacks:
@@ -227,6 +228,7 @@ class DeviceConnection(asyncio.Protocol):
             told[properties.ASSIGNED_CLIENT_ID] = self.client_id
         self._client_mark = client_mark(self.client_id)
         self._resendable = self.door.resends.of(key.factory, self._client_mark)
+        self._untold = self.door.resends.untold(key.factory, self._client_mark)
         self.door.take_over(self)
         self._write(connack_encode(self.version, Reason.SUCCESS, told))
         _log.info("device_connected", **self._who(), version=self.version)
@@ -262,10 +264,13 @@ class DeviceConnection(asyncio.Protocol):
 
     def _known(self, packet: Publish) -> bool:
         """Whether this was taken on an earlier connection whose PUBACK may have been lost."""
-        if packet.dup:
-            return self._resendable.get(packet.packet_id) == zlib.crc32(packet.payload)
+        checksum = zlib.crc32(packet.payload)
+        if packet.dup or self._untold.get(packet.packet_id) == checksum:
+            self._untold.pop(packet.packet_id, None)
+            return self._resendable.get(packet.packet_id) == checksum
         # A new message by the same packet id: the old one's PUBACK did arrive.
         self._resendable.pop(packet.packet_id, None)
+        self._untold.pop(packet.packet_id, None)
         return False
 
     def _acknowledge_again(self, packet: Publish) -> None:
@@ -331,9 +336,9 @@ class DeviceConnection(asyncio.Protocol):
             self.closed = True
             self._keep(self._told.unsure(self._transport))
 
-    def _keep(self, records: bytes) -> None:
+    def _keep(self, records: bytes, *, untold: bool = False) -> None:
         if self.key is not None:
-            self.door.resends.keep(self.key.factory, self._client_mark, records)
+            self.door.resends.keep(self.key.factory, self._client_mark, records, untold=untold)
 
     def _pause(self, why: str) -> None:
         if not self._pauses and self._transport is not None and not self.closed:

@@ -33,9 +33,19 @@ def test_compose_file_keeps_the_published_schema() -> None:
 
 def test_every_part_of_the_production_shape_is_there_and_watched(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert {"postgres", "redis", "influxdb", "mosquitto", "web", "sockets", "ingest", "drain", "worker", "beat", "proxy"} <= set(
-        services
-    )
+    assert {
+        "postgres",
+        "redis",
+        "influxdb",
+        "mosquitto",
+        "web",
+        "sockets",
+        "ingest",
+        "drain",
+        "worker",
+        "beat",
+        "proxy",
+    } <= set(services)
     unwatched = [name for name, service in services.items() if "healthcheck" not in service and name != "migrate"]
     assert unwatched == []
 

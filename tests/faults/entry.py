@@ -64,16 +64,9 @@ def store_twice():
 
 def journal_without_sync():
     """A broken build: the journal leaves syncing to the kernel."""
-    from telemetry.ingest import journal_file
+    from telemetry.ingest import journal
 
-    connect = journal_file.connect
-
-    def careless(*arguments, **options):
-        connection = connect(*arguments, **options)
-        connection.execute("PRAGMA synchronous=OFF")
-        return connection
-
-    journal_file.connect = careless
+    journal._SYNC = dict.fromkeys(journal._SYNC, "OFF")
 
 
 def store_away():

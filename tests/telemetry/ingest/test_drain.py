@@ -247,10 +247,13 @@ def test_one_factorys_trouble_does_not_stop_another(journal, live_factories):
 
 class Heard:
     def __init__(self):
-        self.batches = []
+        self.batches, self.gaps = [], []
 
-    def add(self, slug, batch):
-        self.batches.append((slug, [s.metric for s in batch]))
+    def add_encoded(self, slug, body):
+        self.batches.append((slug, [s.metric for s in ReadingBatch.from_bytes(body)]))
+
+    def gap(self, slug):
+        self.gaps.append(slug)
 
     def flush(self):
         pass

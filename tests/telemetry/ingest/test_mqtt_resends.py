@@ -48,7 +48,7 @@ async def killed(door, journal, tmp_path):
 
     async def kill():
         # Nothing of the old door may reach the journal any more: a kill gives no time for it.
-        door.resends.keep = lambda *_: None
+        door.resends.keep = lambda *_, **__: None
         await asyncio.to_thread(journal.close)
         lives.append((await second_life(Journal(tmp_path)), door))
         return lives[-1][0]
