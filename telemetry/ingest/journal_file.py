@@ -19,6 +19,10 @@ import msgspec
 from common.errors import DomainError
 
 FILE_NAME = "journal.sqlite3"
+# What a row has.
+READINGS = 0
+REFUSALS = 1
+INSERT_MARKS = "INSERT INTO mark (factory, at_ms, kept, marks) VALUES (?, ?, ?, ?)"
 BUSY_FOR_S = 10.0
 _PAGE_BYTES = 4096
 _GATE_NAME = "journal.gate"

@@ -64,9 +64,9 @@ def store_twice():
 
 def journal_without_sync():
     """A broken build: the journal leaves syncing to the kernel."""
-    from telemetry.ingest import journal
+    from telemetry.ingest import journal_writer
 
-    journal._SYNC = dict.fromkeys(journal._SYNC, "OFF")
+    journal_writer._SYNC = dict.fromkeys(journal_writer._SYNC, "OFF")
 
 
 def store_away():

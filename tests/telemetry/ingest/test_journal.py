@@ -108,7 +108,7 @@ def test_a_nearly_full_disk_is_left_its_reserve(tmp_path):
 
 
 def test_more_than_memory_should_hold_is_refused_at_once(journal, monkeypatch):
-    monkeypatch.setattr("telemetry.ingest.journal._WAITING_BYTES", -1)
+    monkeypatch.setattr("telemetry.ingest.journal_writer._WAITING_BYTES", -1)
     with pytest.raises(JournalBusyError):
         journal.append("mill", b"x", 1)
 
