@@ -7,7 +7,7 @@ import atexit
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -196,10 +196,6 @@ class Journal:
         with self._reading() as reader:
             row = reader.execute(query, (row_id,)).fetchone()
         return journal_file.entry_of(row) if row else None
-
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call this after each commit of this process, from the writer's thread; it must return at once."""
-        self._writer.on_commit(callback)
 
     def checkpoint(self) -> None:
         """Move what is on disk from the log into the file without making anybody wait; for the drain."""

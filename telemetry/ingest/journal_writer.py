@@ -8,7 +8,6 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +73,6 @@ class JournalWriter:
         self._closed = False
         self._log_path = directory / f"{journal_file.FILE_NAME}-wal"
         self._log_looked_at_s = clock.monotonic_s()
-        self._on_commit: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
         self._thread.start()
 
@@ -99,10 +97,6 @@ class JournalWriter:
         work = _Change(statements, durable)
         self._work.put(work)
         return work.future
-
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call this after each commit, from the writer's thread; it must return at once."""
-        self._on_commit.append(callback)
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -201,8 +195,6 @@ class JournalWriter:
             _log.critical("journal_full", error=str(error))
 
     def _after_commit(self, connection: sqlite3.Connection) -> None:
-        for callback in self._on_commit:
-            callback()
         now_s = clock.monotonic_s()
         if now_s - self._log_looked_at_s < _LOG_LOOK_EVERY_S:
             return
