@@ -266,13 +266,20 @@ def _memory(figures: Figures) -> str:
 
 
 def _plain(figures: Any) -> str:
-    """A list of alike rows, or names with values."""
+    """A list of alike rows, or names with values, some of them such lists."""
     if isinstance(figures, list):
         names = list(dict.fromkeys(name for row in figures for name in row))
         return table_of(
             [name.replace("_", " ") for name in names], [[row.get(name, "") for name in names] for row in figures]
         )
-    return table_of(["", ""], [[name.replace("_", " "), value] for name, value in figures.items()])
+    parts = [_plain(value) for value in figures.values() if isinstance(value, list)]
+    alone = {name: value for name, value in figures.items() if not isinstance(value, list | dict)}
+    alone |= {
+        f"{name}: {of}": v for name, value in figures.items() if isinstance(value, dict) for of, v in value.items()
+    }
+    if alone:
+        parts.append(table_of(["", ""], [[name.replace("_", " "), value] for name, value in alone.items()]))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":
