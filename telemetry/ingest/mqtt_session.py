@@ -229,6 +229,8 @@ class DeviceConnection(asyncio.Protocol):
         self._client_mark = client_mark(self.client_id)
         self._resendable = self.door.resends.of(key.factory, self._client_mark)
         self._untold = self.door.resends.untold(key.factory, self._client_mark)
+        if packet.clean:
+            self._untold.clear()  # who begins anew may give an open packet id to another message
         self.door.take_over(self)
         self._write(connack_encode(self.version, Reason.SUCCESS, told))
         _log.info("device_connected", **self._who(), version=self.version)

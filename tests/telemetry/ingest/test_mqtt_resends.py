@@ -76,6 +76,22 @@ async def test_after_a_kill_between_disk_and_puback_the_resend_is_stored_once(do
     held.release()
 
 
+@pytest.mark.parametrize(("clean", "stored"), [(False, 1), (True, 2)])
+async def test_what_was_never_acknowledged_is_known_without_dup_by_who_keeps_a_session(door, journal, clean, stored):
+    held = HeldAnswers(door)
+    line = await connected(door, clean=False)
+    await line.say(device.publish(TOPIC, GOOD))
+    await held.committed.wait()
+    line.writer.transport.abort()
+    while door._connections:
+        await asyncio.sleep(0)
+    held.release()
+    again = await connected(door, clean=clean)
+    await again.say(device.publish(TOPIC, GOOD))
+    assert await again.hear() == PUBACK
+    assert len(values(journal)) == stored
+
+
 async def test_it_holds_over_a_second_kill(door, journal, killed, tmp_path):
     held = HeldAnswers(door)
     line = await connected(door, clean=False)

@@ -103,7 +103,7 @@ def test_readings_older_than_the_server_keeps_are_no_reason_to_wait(
     )
     server = InfluxServer(url=odd_server, token="t", org="o")
     server.__dict__["version"] = version
-    server.write("acme", LINE)
+    assert server.write("acme", LINE)
 
 
 def test_several_metrics_of_a_factory_that_stored_nothing_are_empty(influx_url: str) -> None:
