@@ -219,7 +219,7 @@ def test_every_refusal_of_a_flood_is_counted_also_its_last(send, door_journal, m
 
 
 def test_a_full_disk_is_507_and_nothing_is_accepted(send, door_journal, monkeypatch):
-    monkeypatch.setattr(door_journal, "_reserve_bytes", 1 << 60)
+    monkeypatch.setattr(door_journal._writer, "_reserve_bytes", 1 << 60)
     answer = send(GOOD)
     assert (answer.status_code, answer.json()["code"]) == (507, "insufficient_storage")
     assert values(door_journal) == {}
@@ -243,9 +243,9 @@ def test_an_idempotency_key_does_not_lose_another_body(send, door_journal):
 
 
 def test_an_idempotency_key_of_a_failed_request_may_be_used_again(send, door_journal, monkeypatch):
-    monkeypatch.setattr(door_journal, "_reserve_bytes", 1 << 60)
+    monkeypatch.setattr(door_journal._writer, "_reserve_bytes", 1 << 60)
     assert send(GOOD, **{"Idempotency-Key": "k1"}).status_code == 507
-    monkeypatch.setattr(door_journal, "_reserve_bytes", 0)
+    monkeypatch.setattr(door_journal._writer, "_reserve_bytes", 0)
     assert send(GOOD, **{"Idempotency-Key": "k1"}).status_code == 201
 
 

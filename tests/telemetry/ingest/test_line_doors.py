@@ -136,7 +136,7 @@ def test_refusals_come_in_influxdbs_shape(send, api_client, read_key, foreign_ke
             assert refusal.status_code == 403
             assert set(refusal.json()) in ({"error"}, {"code", "message"})
     assert api_client(at=None).post("/write", GOOD, content_type="text/plain").json().keys() == {"error"}
-    monkeypatch.setattr(door_journal, "_reserve_bytes", 1 << 60)
+    monkeypatch.setattr(door_journal._writer, "_reserve_bytes", 1 << 60)
     full = send("/api/v2/write", GOOD)
     assert (full.status_code, full.json()["code"]) == (507, "unavailable")
     assert values(door_journal) == {}

@@ -28,7 +28,7 @@ async def test_a_puback_comes_when_the_reading_is_on_disk(door, journal):
 
 async def test_without_a_commit_there_is_no_puback_and_the_device_is_sent_away(door, journal, monkeypatch):
     line = await connected(door, version=5)
-    monkeypatch.setattr(journal, "_reserve_bytes", 1 << 60)
+    monkeypatch.setattr(journal._writer, "_reserve_bytes", 1 << 60)
     await line.say(device.publish(TOPIC, GOOD, version=5))
     assert (await line.hear())[:3] == b"\xe0" + bytes((len("not stored, send it again later") + 5,)) + b"\x97"
     assert await line.hear() == b""
