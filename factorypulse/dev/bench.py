@@ -28,8 +28,9 @@ def main(wanted: list[str]) -> int:
 
 
 def _is_benchmark(name: str) -> bool:
-    source = Path(benchmarks.__path__[0]) / f"{name}.py"
-    return source.exists() and bool(_MAIN.search(source.read_text(encoding="utf-8")))
+    folder = Path(benchmarks.__path__[0])
+    sources = (folder / f"{name}.py", folder / name / "__main__.py")
+    return any(source.exists() and _MAIN.search(source.read_text(encoding="utf-8")) for source in sources)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+"""The sets the product's detectors are run over, and each one's protocol: what is history, what is judged."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from benchmarks.detection.predictions import Table
+from benchmarks.detection.recordings import Recording, RecordingError, recording_read, recordings
+from benchmarks.detection.stream import Verdicts, recording_watch
+
+_SKAB_LEARN_ROWS = 400
+# Numenta's rule: 15 % of a file, at most 750 rows.
+_NAB_SHARE, _NAB_MOST = 0.15, 750
+_TEP_ROW_S = 180.0
+_TEP_NORMAL = "train_normal"
+
+Run = Callable[[Path, Path | None], Table]
+
+
+def skab(inputs: Path, _train: Path | None) -> Table:
+    """Water-circulation rig, 1 Hz: taught by each file's first 400 rows."""
+    return _verdicts((r, recording_watch(r, learn_rows=_SKAB_LEARN_ROWS)) for r in recordings(inputs))
+
+
+def nab(inputs: Path, _train: Path | None) -> Table:
+    """Univariate streams: taught by each file's probation."""
+    return _verdicts((r, recording_watch(r, learn_rows=nab_probation(len(r)))) for r in recordings(inputs))
+
+
+def nab_probation(rows: int) -> int:
+    """How many rows of a file NAB leaves unscored.
+
+    >>> nab_probation(4032), nab_probation(18050)
+    (604, 750)
+    """
+    return min(int(_NAB_SHARE * rows), _NAB_MOST)
+
+
+def tep(inputs: Path, train: Path | None) -> Table:
+    """Chemical plant, a row every 3 minutes: taught by the run without a fault."""
+    normal = recording_read(_tep_normal(inputs, train), row_s=_TEP_ROW_S)
+    runs = recordings(inputs, row_s=_TEP_ROW_S)
+    return _verdicts((r, recording_watch(r, learn_rows=0, normal=normal)) for r in runs)
+
+
+def _tep_normal(inputs: Path, train: Path | None) -> Path:
+    if train is not None and train.is_file():
+        return train
+    for folder in (train, inputs, inputs.parent):
+        found = sorted(folder.glob(f"{_TEP_NORMAL}.csv*")) if folder is not None and folder.is_dir() else []
+        if found:
+            return found[0]
+    raise RecordingError(f"Name the normal run with --train: there is no {_TEP_NORMAL}.csv[.gz] beside {inputs}.")
+
+
+def _verdicts(judged: Iterable[tuple[Recording, Verdicts]]) -> Table:
+    table = Table(("series_id", "row", "alarm", "score"))
+    for recording, verdicts in judged:
+        for row, (alarm, score) in enumerate(zip(verdicts.alarm.tolist(), verdicts.score.tolist(), strict=True)):
+            table.rows.append((recording.series_id, row, alarm, f"{score:.6g}"))
+    return table
+
+
+SETS: Mapping[str, Run] = {"skab": skab, "nab": nab, "tep": tep}

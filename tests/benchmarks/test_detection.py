@@ -1,0 +1,104 @@
+"""The detection benchmark: what it reads, what it writes, what it refuses. Files are made up here."""
+
+import csv
+import gzip
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.detection.recordings import RecordingError, recording_files, recording_read
+from benchmarks.detection.sets import SETS
+
+
+def water_rig(path, *, rows=900, fault_from=600, seed=1, label=False, separator=","):
+    """A recording of two metrics, 1 Hz, whose flow drops at `fault_from`."""
+    noise = np.random.default_rng(seed)
+    flow = 120.0 + noise.normal(0, 1.0, rows)
+    flow[fault_from:] -= 30.0
+    current = 2.0 + noise.normal(0, 0.1, rows)
+    lines = [separator.join(["datetime", "Current", "Flow", *(["anomaly"] if label else [])])]
+    for at in range(rows):
+        stamp = f"2020-03-09 10:{at // 60:02d}:{at % 60:02d}"
+        lines.append(
+            separator.join(
+                [stamp, f"{current[at]:.4f}", f"{flow[at]:.4f}", *(["1"] if label and at >= fault_from else [])]
+            )
+        )
+    text = "\n".join(lines) + "\n"
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+
+
+def predictions(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.detection", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_folder_gives_every_row_of_every_file_a_prediction(tmp_path):
+    folder = tmp_path / "hidden" / "inputs"
+    folder.mkdir(parents=True)
+    water_rig(folder / "rig_7.csv.gz")
+    water_rig(folder / "rig_9.csv", rows=700)
+    done = run("skab", "--inputs", folder.parent, "--out", tmp_path / "out" / "skab.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = predictions(tmp_path / "out" / "skab.csv")
+    assert list(rows[0]) == ["series_id", "row", "alarm", "score"]
+    assert [(r["series_id"], int(r["row"])) for r in rows] == [("rig_7", n) for n in range(900)] + [
+        ("rig_9", n) for n in range(700)
+    ]
+    assert {r["alarm"] for r in rows} <= {"0", "1"}
+
+
+def test_answers_that_stand_in_a_file_are_never_handed_to_a_detector(tmp_path):
+    water_rig(tmp_path / "a.csv", label=True, separator=";", rows=500, fault_from=0)
+    recording = recording_read(tmp_path / "a.csv")
+    assert recording.metrics == ("Current", "Flow")
+    assert recording.values.shape == (500, 2)
+
+
+def test_truth_beside_the_inputs_is_no_recording(tmp_path):
+    water_rig(tmp_path / "a.csv")
+    (tmp_path / "truth.csv").write_text("series_id,row,label,evaluate\n")
+    assert [file.name for file in recording_files(tmp_path)] == ["a.csv"]
+
+
+@pytest.mark.parametrize("content", ["", "timestamp,value\n", "timestamp,value\nyesterday,1\n", "value\nwarm\n"])
+def test_a_file_that_is_no_recording_is_refused_by_name(tmp_path, content):
+    (tmp_path / "bad.csv").write_text(content)
+    with pytest.raises(RecordingError, match=r"bad\.csv"):
+        recording_read(tmp_path / "bad.csv")
+
+
+def test_a_wrong_path_is_told_plainly_and_leaves_no_file(tmp_path):
+    done = run("nab", "--inputs", tmp_path / "nowhere", "--out", tmp_path / "out.csv")
+    assert done.returncode == 1
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_tep_without_a_normal_run_says_what_to_name(tmp_path):
+    water_rig(tmp_path / "fault01.csv")
+    with pytest.raises(RecordingError, match="--train"):
+        SETS["tep"](tmp_path, None)
+
+
+def test_without_the_public_sets_the_table_is_skipped_with_a_reason(monkeypatch):
+    monkeypatch.delenv("DETECTION_DATA", raising=False)
+    done = run()
+    assert done.returncode == 0
+    assert "skipped" in done.stdout
+    assert "DETECTION_DATA" in done.stdout
