@@ -43,12 +43,37 @@ class EmailUserManager(UserManager["User"]):
         return self._create_user(email, email, password, **extra_fields)
 
 
+class CustomRole(models.Model):
+    """A role of the factory's own: to see everything, and the actions it names (see `accounts.actions`)."""
+
+    name = models.CharField(_("name"), max_length=60, unique=True)
+    actions = models.JSONField(_("may"), default=list)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        verbose_name = _("role")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class User(AbstractUser):
-    """A person of one factory, named by e-mail address."""
+    """A person of one factory, named by e-mail address.
+
+    custom_role: stands in place of what `role` allows, which is then “viewer”. extra_actions: given singly on top.
+    reach: None for the whole factory, else {"sites": [ids], "lines": [ids]}; an id of something that was deleted
+    reaches nothing, so a person never sees more because a place went.
+    """
 
     username = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail address"), unique=True)
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.VIEWER)
+    custom_role = models.ForeignKey(
+        CustomRole, on_delete=models.PROTECT, null=True, blank=True, related_name="people", verbose_name=_("own role")
+    )
+    extra_actions = models.JSONField(_("single permissions"), default=list, blank=True)
+    reach = models.JSONField(_("restricted to"), null=True, blank=True, default=None)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -58,12 +83,21 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.email
 
+    @property
+    def role_label(self) -> str:
+        """What the role is called."""
+        return str(self.custom_role) if self.custom_role_id else self.get_role_display()
+
 
 class Invitation(models.Model):
     """An offer to join the factory: single use, for 48 hours. The token's hash alone is kept."""
 
     email = models.EmailField(_("e-mail address"))
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.OPERATOR)
+    custom_role = models.ForeignKey(
+        CustomRole, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("own role")
+    )
+    reach = models.JSONField(_("restricted to"), null=True, blank=True, default=None)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="invitations_sent")
     created_at = models.DateTimeField(_("sent"), auto_now_add=True)
@@ -75,7 +109,12 @@ class Invitation(models.Model):
         ordering: ClassVar[list[str]] = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.email} ({self.get_role_display()})"
+        return f"{self.email} ({self.role_label})"
+
+    @property
+    def role_label(self) -> str:
+        """What the role is called."""
+        return str(self.custom_role) if self.custom_role_id else self.get_role_display()
 
 
 class Scope(models.TextChoices):
@@ -87,15 +126,25 @@ class Scope(models.TextChoices):
 
 
 class ApiKey(models.Model):
-    """A key of a device or a program: `fp_<factory>_<prefix>_<secret>`; only the secret's SHA-256 is kept."""
+    """A key of a device or a program: `fp_<factory>_<prefix>_<secret>`; only the secret's SHA-256 is kept.
+
+    machines: keys of the machines it may speak of or read; empty for all. addresses: networks (CIDR) it may come from;
+    empty for any. During a rotation the secret before goes on until `old_secret_until_at`.
+    """
 
     name = models.CharField(_("name"), max_length=80)
     prefix = models.CharField(_("prefix"), max_length=12, unique=True, editable=False)
     secret_hash = models.CharField(max_length=64, editable=False)
+    old_secret_hash = models.CharField(max_length=64, blank=True, editable=False)
+    old_secret_until_at = models.DateTimeField(_("old secret good until"), null=True, blank=True, editable=False)
     scopes = models.JSONField(_("scopes"), default=list)
+    machines = models.JSONField(_("machines"), default=list, blank=True)
+    addresses = models.JSONField(_("networks"), default=list, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    last_used_from = models.CharField(_("last used from"), max_length=45, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 
     class Meta:
@@ -106,14 +155,36 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class SupportGrant(models.Model):
+    """An owner's leave for platform staff to look into the factory, for a time."""
+
+    reason = models.CharField(_("reason"), max_length=200)
+    granted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    granted_at = models.DateTimeField(_("granted"), auto_now_add=True)
+    until_at = models.DateTimeField(_("until"))
+    revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-granted_at"]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class AuditEntry(models.Model):
-    """One thing that somebody did: who, what, to what, when, from where."""
+    """One thing that somebody did: who, what, to what, when, from where, and what it was before and after.
+
+    The factory's database role may add and read rows, and neither change nor remove any (see `tenants.roles`).
+    """
 
     at = models.DateTimeField(_("time"), auto_now_add=True, db_index=True)
     actor = models.CharField(_("who"), max_length=254)
     action = models.CharField(_("action"), max_length=80)
     target = models.CharField(_("target"), max_length=254, blank=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
+    before = models.JSONField(_("before"), null=True, blank=True)
+    after = models.JSONField(_("after"), null=True, blank=True)
+    address = models.CharField(_("from"), max_length=45, blank=True)
     request_id = models.CharField(_("request id"), max_length=64, blank=True)
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.views import redirect_to_login
@@ -12,41 +12,49 @@ from django.utils.translation import gettext as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.models import Role, Scope, User
+from accounts.actions import (
+    ACKNOWLEDGE,
+    ACTIONS,
+    ADMINISTRATORS,
+    ANALYTICS,
+    AUDIT,
+    BY_SCOPE,
+    EQUIPMENT,
+    FACTORY,
+    INGEST,
+    ORDERS,
+    PEOPLE,
+    REPORTS,
+    RULES,
+    VIEW,
+    actions_of_role,
+)
+from accounts.models import User
 from tenants.context import factory_current
 
-if TYPE_CHECKING:
-    # At run time DRF's views import this module, by its settings.
-    pass
-
-VIEW = "view"
-ACKNOWLEDGE = "acknowledge"
-REPORTS = "reports"
-RULES = "rules"
-EQUIPMENT = "equipment"
-PEOPLE = "people"
-AUDIT = "audit"
-INGEST = "ingest"
-ACTIONS = frozenset({VIEW, ACKNOWLEDGE, REPORTS, RULES, EQUIPMENT, PEOPLE, AUDIT, INGEST})
-
-_OPERATOR = frozenset({VIEW, ACKNOWLEDGE})
-_SUPERVISOR = _OPERATOR | {REPORTS, RULES}
-# Nobody sends readings as a person: a reading's source is a key that can be revoked by itself.
-_ADMIN = ACTIONS - {INGEST}
-_BY_ROLE: dict[str, frozenset[str]] = {
-    Role.VIEWER: frozenset({VIEW}),
-    Role.OPERATOR: _OPERATOR,
-    Role.SUPERVISOR: _SUPERVISOR,
-    Role.ADMIN: _ADMIN,
-    Role.OWNER: _ADMIN,
-}
-# People and the audit trail are not for keys at all.
-_BY_SCOPE: dict[str, frozenset[str]] = {
-    Scope.READ: frozenset({VIEW}),
-    Scope.WRITE: frozenset({ACKNOWLEDGE, REPORTS, RULES, EQUIPMENT}),
-    Scope.INGEST: frozenset({INGEST}),
-}
-ADMINISTRATORS = frozenset({Role.ADMIN, Role.OWNER})
+__all__ = [
+    "ACKNOWLEDGE",
+    "ACTIONS",
+    "ADMINISTRATORS",
+    "ANALYTICS",
+    "AUDIT",
+    "EQUIPMENT",
+    "FACTORY",
+    "INGEST",
+    "ORDERS",
+    "PEOPLE",
+    "REPORTS",
+    "RULES",
+    "VIEW",
+    "DenyByDefault",
+    "actions_of",
+    "may_administer",
+    "page_requires",
+    "permits",
+    "public_page",
+    "requires",
+    "requires_by_method",
+]
 
 Asker = Any  # a User, AnonymousUser, or accounts.authentication.KeyUser
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
@@ -63,10 +71,16 @@ def permits(user: Asker, action: str) -> bool:
         return False
     scopes = getattr(user, "scopes", None)
     if scopes is not None:
-        return any(action in _BY_SCOPE.get(scope, ()) for scope in scopes)
+        return any(action in BY_SCOPE.get(scope, ()) for scope in scopes)
     if not isinstance(user, User) and not isinstance(getattr(user, "_wrapped", None), User):
         return False
-    return bool(user.is_active) and action in _BY_ROLE.get(user.role, ())
+    return bool(user.is_active) and action in actions_of(user)
+
+
+def actions_of(person: User) -> frozenset[str]:
+    """Everything that a person's role and single permissions allow, whether or not they may sign in."""
+    custom = person.custom_role.actions if person.custom_role_id else None
+    return actions_of_role(person.role, custom=custom, extra=person.extra_actions)
 
 
 def may_administer(user: Asker) -> bool:
@@ -109,6 +123,8 @@ def requires_by_method(*, default: str, **by_method: str) -> type[BasePermission
         raise ValueError(f"unknown actions {sorted(unknown)}")
 
     class Requires(BasePermission):
+        # Read by docs/permissions.md and its test.
+        required_action = staticmethod(lambda method: by_method.get(method, default))
         message = _("You may not do this.")
 
         def has_permission(self, request: Request, view: Any) -> bool:
@@ -139,6 +155,7 @@ def page_requires(action: str) -> Callable[[ViewT], ViewT]:
             response: HttpResponse = view(request, *args, **kwargs)
             return response
 
+        guarded.required_action = lambda method: action  # type: ignore[attr-defined]  # as in requires_by_method
         return guarded  # type: ignore[return-value]  # wraps() keeps the signature
 
     return decorate

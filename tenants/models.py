@@ -25,6 +25,12 @@ class Plan(models.Model):  # type: ignore[django-manager-missing]  # django-tena
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=80)
     max_machines = models.PositiveIntegerField(_("machines"), default=10)
+    max_users = models.PositiveIntegerField(
+        _("people"),
+        default=50,
+        validators=[MinValueValidator(1)],
+        help_text=_("Who may sign in, the invited included."),
+    )
     max_metrics_per_machine = models.PositiveIntegerField(_("metrics per machine"), default=100)
     max_series = models.PositiveIntegerField(
         _("metrics of all machines"), default=10_000, help_text=_("One metric of one machine is one series.")
@@ -60,13 +66,21 @@ class Plan(models.Model):  # type: ignore[django-manager-missing]  # django-tena
 
 
 class Factory(TenantMixin):
-    """One customer: a PostgreSQL schema, a topic prefix, a channel-group prefix."""
+    """One customer: a PostgreSQL schema, a topic prefix, a channel-group prefix.
+
+    suspended_at: since when every door but the owner's is shut. delete_after_at: when everything goes, unless an owner
+    takes it back before. mfa_required: nobody gets far without a second factor.
+    """
 
     slug = models.CharField(_("address"), max_length=40, unique=True, validators=[slug_validator])
     name = models.CharField(_("name"), max_length=120)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="factories")
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    suspended_at = models.DateTimeField(_("suspended"), null=True, blank=True)
+    suspended_reason = models.CharField(_("reason"), max_length=200, blank=True)
+    delete_after_at = models.DateTimeField(_("to be deleted after"), null=True, blank=True)
+    mfa_required = models.BooleanField(_("second factor required"), default=False)
 
     objects: ClassVar[models.Manager["Factory"]] = models.Manager()
 

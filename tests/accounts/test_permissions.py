@@ -19,8 +19,8 @@ from tests.conftest import person_make
 EXPECTED = {
     "viewer": {"view"},
     "operator": {"view", "acknowledge"},
-    "supervisor": {"view", "acknowledge", "reports", "rules"},
-    "admin": ACTIONS - {"ingest"},
+    "supervisor": {"view", "acknowledge", "reports", "rules", "analytics", "orders"},
+    "admin": ACTIONS - {"ingest", "factory"},
     "owner": ACTIONS - {"ingest"},
 }
 
@@ -38,7 +38,7 @@ def test_a_role_may_do_what_the_table_says_and_nothing_else(in_acme: Factory, ro
     [
         ("ingest_key", {"ingest"}),
         ("read_key", {"view"}),
-        ("write_key", {"acknowledge", "reports", "rules", "equipment"}),
+        ("write_key", {"acknowledge", "reports", "rules", "analytics", "orders", "equipment"}),
     ],
 )
 def test_a_key_may_do_what_its_scope_says(
