@@ -14,8 +14,18 @@ from anomalies.models.alerts import (
 )
 from anomalies.models.detectors import DetectorModel, HealthStatus, MachineHealth
 from anomalies.models.maintenance import MachineService, MaintenanceWindow
-from anomalies.models.notifications import Notification, NotificationState
+from anomalies.models.notifications import ChannelName, Notice, Notification, NotificationState, Occasion, TargetHealth
+from anomalies.models.routes import (
+    Escalation,
+    EscalationState,
+    OnCallMember,
+    OnCallOverride,
+    OnCallSchedule,
+    Route,
+    RouteStep,
+)
 from anomalies.models.rules import Operator, Rule, Severity
+from anomalies.models.targets import ContactPreference, NotificationTarget, PushSubscription, TargetKind
 
 __all__ = [
     "HIDDEN_STATES",
@@ -25,17 +35,32 @@ __all__ = [
     "AlertFamily",
     "AlertGroup",
     "AlertState",
+    "ChannelName",
+    "ContactPreference",
     "DetectorModel",
+    "Escalation",
+    "EscalationState",
     "Evidence",
     "HealthStatus",
     "MachineHealth",
     "MachineService",
     "MaintenanceWindow",
+    "Notice",
     "Notification",
     "NotificationState",
+    "NotificationTarget",
+    "Occasion",
+    "OnCallMember",
+    "OnCallOverride",
+    "OnCallSchedule",
     "Operator",
+    "PushSubscription",
+    "Route",
+    "RouteStep",
     "Rule",
     "Severity",
+    "TargetHealth",
+    "TargetKind",
     "TimelineError",
     "Verdict",
 ]
