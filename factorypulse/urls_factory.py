@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from factorypulse.styleguide import styleguide
+
 admin.autodiscover()
 
 urlpatterns = [
@@ -12,6 +14,7 @@ urlpatterns = [
     path("", include("anomalies.urls_pages")),
     path("", include("reports.urls_pages")),
     path("", include("accounts.urls_pages")),
+    path("styleguide", styleguide, name="styleguide"),
 ]
 
 handler400 = "factorypulse.api_errors.bad_request"

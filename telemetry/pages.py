@@ -1,7 +1,6 @@
-"""Pages about the readings themselves: what was refused, and the style page."""
+"""Pages about the readings themselves: what was refused, and what the plan allows."""
 
-from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -10,9 +9,6 @@ from telemetry.models import Machine, Metric
 from telemetry.refused import RefusedFilter, refused_page
 from tenants.context import factory_current
 from tenants.limits import limits_of, uses_of
-
-SEVERITIES = ("critical", "high", "medium", "low")
-STATUSES = (*SEVERITIES, "anomalous", "normal", "learning", "silent", "new", "acknowledged", "returned")
 
 
 @require_GET
@@ -37,12 +33,3 @@ def plan(request: HttpRequest) -> HttpResponse:
         "ahead_minutes": limits.ahead_ms // 60_000,
     }
     return render(request, "telemetry/plan.html", context)
-
-
-@require_GET
-@page_requires("view")
-def styleguide(request: HttpRequest) -> HttpResponse:
-    """Every component once, in development and in the trial."""
-    if not (settings.DEBUG or settings.TRIAL):
-        raise Http404
-    return render(request, "telemetry/styleguide.html", {"severities": SEVERITIES, "statuses": STATUSES})

@@ -13,5 +13,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics/confirm/<path:key>", metric_pages.metrics_confirm, name="metrics_confirm"),
     path("plan", pages.plan, name="plan"),
     path("quarantine", pages.quarantine, name="quarantine"),
-    path("styleguide", pages.styleguide, name="styleguide"),
 ]

@@ -4,10 +4,11 @@ import { test } from "node:test";
 
 const css = readFileSync(new URL("../../static/css/tokens.css", import.meta.url), "utf8");
 const THEMES = /** @type {const} */ (["light", "dark"]);
+const [asked, chosen] = [/@media \(prefers-contrast: more\) \{\s*:root \{([^}]*)\}/, /data-theme="contrast"\] \{([^}]*)\}/].map((block) => css.match(block)?.[1] ?? "");
 
-/** @param {string} token @param {"light" | "dark"} theme */
-function colour(token, theme) {
-  const found = css.match(new RegExp(`--${token}: (?:light-dark\\((#\\w{6}), (#\\w{6})\\)|(#\\w{6}));`));
+/** @param {string} token @param {"light" | "dark"} theme @param {string} [first] a block that goes before the common one */
+function colour(token, theme, first = "") {
+  const found = (first + css).match(new RegExp(`--${token}: (?:light-dark\\((#\\w{6}), (#\\w{6})\\)|(#\\w{6}));`));
   assert.ok(found, `--${token} is a colour`);
   return found[3] ?? (theme === "light" ? found[1] : found[2]);
 }
@@ -49,4 +50,19 @@ for (const theme of THEMES) {
       assert.deepEqual(weak, []);
     });
   }
+}
+
+test("high contrast is the same by the system's wish and by choice", () => {
+  const lines = (/** @type {string} */ block) => block.split("\n").map((line) => line.trim()).filter(Boolean);
+  assert.ok(lines(asked).length > 20);
+  assert.deepEqual(lines(chosen), lines(asked));
+});
+
+for (const theme of THEMES) {
+  test(`high contrast gives text 7:1 on its ground, ${theme}`, () => {
+    const weak = TEXTS.map(([front, back]) => ({ pair: `${front} on ${back}`, ratio: contrast(colour(front, theme, chosen), colour(back, theme, chosen)) }))
+      .filter(({ ratio }) => ratio < 7)
+      .map(({ pair, ratio }) => `${pair}: ${ratio.toFixed(2)}`);
+    assert.deepEqual(weak, []);
+  });
 }

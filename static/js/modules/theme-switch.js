@@ -1,7 +1,7 @@
 // @ts-check
-// System, light, dark in turn; kept in localStorage, applied by theme.js before the first paint of the next page.
+// System, light, dark, high contrast in turn; kept in localStorage, applied by theme.js before the first paint of the next page.
 
-const ORDER = ["system", "light", "dark"];
+const ORDER = ["system", "light", "dark", "contrast"];
 
 /** @returns {string} */
 function current() {
