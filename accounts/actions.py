@@ -16,6 +16,8 @@ REPORTS = "reports"
 RULES = "rules"
 ANALYTICS = "analytics"
 ORDERS = "orders"
+DELIVERIES = "deliveries"
+NOTIFICATIONS = "notifications"
 EQUIPMENT = "equipment"
 PEOPLE = "people"
 AUDIT = "audit"
@@ -29,6 +31,8 @@ EXPLAINED: dict[str, Promise] = {
     RULES: _("write rules"),
     ANALYTICS: _("teach detectors and run analyses"),
     ORDERS: _("approve orders and quotes"),
+    DELIVERIES: _("see which notifications were sent, and send one again"),
+    NOTIFICATIONS: _("choose who is told of alerts, how, and who is on call"),
     EQUIPMENT: _("configure sites, lines, machines and metrics"),
     PEOPLE: _("look after people, roles and keys"),
     AUDIT: _("read the audit trail"),
@@ -37,10 +41,10 @@ EXPLAINED: dict[str, Promise] = {
 }
 ACTIONS = frozenset(EXPLAINED)
 # What may be given to one person beside their role, and what a role of a factory's own is made of.
-SINGLE_ACTIONS = (ACKNOWLEDGE, RULES, ANALYTICS, REPORTS, ORDERS, EQUIPMENT, PEOPLE, AUDIT)
+SINGLE_ACTIONS = (ACKNOWLEDGE, RULES, ANALYTICS, REPORTS, ORDERS, DELIVERIES, NOTIFICATIONS, EQUIPMENT, PEOPLE, AUDIT)
 
 _OPERATOR = frozenset({VIEW, ACKNOWLEDGE})
-_SUPERVISOR = _OPERATOR | {REPORTS, RULES, ANALYTICS, ORDERS}
+_SUPERVISOR = _OPERATOR | {REPORTS, RULES, ANALYTICS, ORDERS, DELIVERIES}
 # Nobody sends readings as a person: a reading's source is a key that can be revoked by itself.
 _OWNER = ACTIONS - {INGEST}
 BY_ROLE: dict[str, frozenset[str]] = {
