@@ -19,7 +19,7 @@ from tests.conftest import person_make
 EXPECTED = {
     "viewer": {"view"},
     "operator": {"view", "acknowledge"},
-    "supervisor": {"view", "acknowledge", "reports", "rules", "analytics", "orders"},
+    "supervisor": {"view", "acknowledge", "reports", "rules", "analytics", "orders", "deliveries"},
     "admin": ACTIONS - {"ingest", "factory"},
     "owner": ACTIONS - {"ingest"},
 }
