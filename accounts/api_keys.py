@@ -1,22 +1,27 @@
-"""API keys: `fp_<factory>_<prefix>_<secret>`, where the visible part finds the row and the secret proves it."""
+"""API keys: `fp_<factory>_<prefix>_<secret>`, where the visible part finds the row and the secret proves it.
+
+A key may be for some machines, for some networks and for a time; while it is rotated it has two secrets.
+"""
 
 import hashlib
 import hmac
+import ipaddress
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
 from accounts.models import ApiKey, Scope, User
 from common import clock
-from common.errors import InvalidInputError, NotAuthenticatedError, NotPermittedError
+from common.errors import ConflictError, InvalidInputError, NotAuthenticatedError, NotPermittedError
 from common.expiring import ExpiringMap
 from tenants.context import FactoryNotFoundError, factory_context, factory_current
 
@@ -31,6 +36,9 @@ _KEY = re.compile(
 _FRESH_S = 1.0  # how long a revoked key may go on
 _STALE_S = 3600.0  # how long a known key is believed while PostgreSQL is away
 _USE_NOTED_EVERY = timedelta(minutes=1)
+# How long devices have to take over a new secret, unless somebody says otherwise.
+OVERLAP = timedelta(hours=24)
+LONGEST_OVERLAP = timedelta(days=30)
 
 
 class KeyInvalidError(NotAuthenticatedError):
@@ -39,10 +47,22 @@ class KeyInvalidError(NotAuthenticatedError):
     code = "key_invalid"
 
 
+class KeyRevokedError(ConflictError):
+    """The key was revoked, so it can't be rotated."""
+
+    code = "api_key_revoked"
+
+
 class ScopeMissingError(NotPermittedError):
     """The key is good and does not carry the scope."""
 
     code = "scope_missing"
+
+
+class KeyFromElsewhereError(NotPermittedError):
+    """The key is good and was used from a network that it is not for."""
+
+    code = "key_from_elsewhere"
 
 
 class KeyOfOtherFactoryError(NotPermittedError):
@@ -60,14 +80,30 @@ class ParsedKey:
     secret: str
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedKey:
-    """A key that proved itself: the slug of its factory, its visible prefix, its name and scopes."""
+    """A key that proved itself: the slug of its factory, its visible prefix, its name and scopes.
+
+    machines: keys of the machines it is for, empty for all. networks: where it may be used from, empty for anywhere.
+    good_until: when the secret that proved it ends, None for never. mark: tells its secrets apart, and proves nothing.
+    """
 
     factory: str
     prefix: str
     name: str
     scopes: frozenset[str]
+    machines: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = ()
+    good_until: datetime | None = None
+    mark: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether its time has run out."""
+        return self.good_until is not None and self.good_until <= clock.now()
 
 
 # By SHA-256 of the raw key; None means refused. Holds no secret.
@@ -82,10 +118,19 @@ def parse_key(raw: str) -> ParsedKey:
     return ParsedKey(match["factory"], match["prefix"], match["secret"])
 
 
-def api_key_create(*, name: str, scopes: Sequence[str], created_by: User | None = None) -> tuple[ApiKey, str]:
+def api_key_create(
+    *,
+    name: str,
+    scopes: Sequence[str],
+    machines: Sequence[str] = (),
+    addresses: Sequence[str] = (),
+    expires_at: datetime | None = None,
+    created_by: User | None = None,
+) -> tuple[ApiKey, str]:
     """Create a key of the current factory; the raw key is returned once and never stored.
 
-    Raises InvalidInputError for no scope or an unknown one.
+    machines, addresses, expires_at: see `ApiKey`. Raises InvalidInputError for no scope or an unknown one, for what is
+    no network, and for an end that has passed.
     """
     factory = factory_current()
     if factory is None:
@@ -93,18 +138,80 @@ def api_key_create(*, name: str, scopes: Sequence[str], created_by: User | None 
     wanted = list(dict.fromkeys(scopes))
     if not wanted or not set(wanted) <= set(Scope.values):
         raise InvalidInputError(_("Choose at least one of: %(scopes)s.") % {"scopes": ", ".join(Scope.values)})
+    if expires_at is not None and expires_at <= clock.now():
+        raise InvalidInputError(_("This end has passed already."))
+    limits = {
+        "machines": sorted({machine.strip() for machine in machines if machine.strip()}),
+        "addresses": [str(network) for network in networks_read(addresses)],
+        "expires_at": expires_at,
+    }
     secret = _random(_SECRET_LENGTH)
-    key = ApiKey.objects.create(
-        name=name, prefix=_random(_PREFIX_LENGTH), secret_hash=_digest(secret), scopes=wanted, created_by=created_by
-    )
-    audit_record(actor=created_by or "system", action="api_key.created", target=key.prefix, name=name, scopes=wanted)
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            name=name,
+            prefix=_random(_PREFIX_LENGTH),
+            secret_hash=_digest(secret),
+            scopes=wanted,
+            created_by=created_by,
+            **limits,
+        )
+        told = {**limits, "expires_at": expires_at and expires_at.isoformat()}
+        audit_record(
+            actor=created_by or "system", action="api_key.created", target=key.prefix, name=name, scopes=wanted, **told
+        )
     return key, f"fp_{factory.slug}_{key.prefix}_{secret}"
 
 
-def api_key_revoke(*, key: ApiKey, revoked_by: User | None = None) -> None:
-    """Revoke a key; every process refuses it within a second."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=clock.now())
+def api_key_rotate(*, key: ApiKey, rotated_by: User | None = None, overlap: timedelta = OVERLAP) -> str:
+    """Give a key a new secret and return it whole, once; the secret before is good for `overlap` longer.
+
+    Raises KeyRevokedError, InvalidInputError for an overlap beyond 30 days.
+    """
+    factory = factory_current()
+    if factory is None:
+        raise RuntimeError("an API key belongs to a factory: call this inside factory_context")
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidInputError(_("Two secrets may live side by side for up to 30 days."))
+    secret = _random(_SECRET_LENGTH)
+    with transaction.atomic():
+        # Locked, so that of two who rotate at once the second one's “before” is the first one's secret.
+        held = ApiKey.objects.select_for_update().get(pk=key.pk)
+        if held.revoked_at:
+            raise KeyRevokedError(_("This key is revoked. Make a new one instead."))
+        held.old_secret_hash = held.secret_hash if overlap else ""
+        held.old_secret_until_at = clock.now() + overlap if overlap else None
+        held.secret_hash = _digest(secret)
+        held.save(update_fields=["secret_hash", "old_secret_hash", "old_secret_until_at"])
+        audit_record(
+            actor=rotated_by or "system",
+            action="api_key.rotated",
+            target=key.prefix,
+            name=key.name,
+            overlap_s=int(overlap.total_seconds()),
+        )
     key.refresh_from_db()
+    return f"fp_{factory.slug}_{key.prefix}_{secret}"
+
+
+def networks_read(addresses: Sequence[str]) -> list[Network]:
+    """Addresses and networks in CIDR notation. Raises InvalidInputError."""
+    networks = []
+    for text in addresses:
+        try:
+            networks.append(ipaddress.ip_network(text.strip(), strict=False))
+        except ValueError as error:
+            raise InvalidInputError(_("“%(text)s” is no network such as 192.0.2.0/24.") % {"text": text}) from error
+    return networks
+
+
+def api_key_revoke(*, key: ApiKey, revoked_by: User | None = None) -> None:
+    """Revoke a key, both its secrets; every process refuses it within a second."""
+    revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
+        revoked_at=clock.now(), old_secret_hash="", old_secret_until_at=None
+    )
+    key.refresh_from_db()
+    if not revoked:
+        return
     audit_record(actor=revoked_by or "system", action="api_key.revoked", target=key.prefix, name=key.name)
 
 
@@ -118,7 +225,7 @@ def verify_key(raw: str, *, scope: str | None) -> VerifiedKey:
     digest = _digest(raw)
     held = _verified.fresh(digest)
     verified = held.value if held else _verify_afresh(parsed, digest)
-    if verified is None:
+    if verified is None or verified.over:
         raise _invalid()
     if scope is not None and scope not in verified.scopes:
         raise ScopeMissingError(_("This key lacks the scope “%(scope)s”.") % {"scope": scope})
@@ -129,6 +236,23 @@ def require_factory(verified: VerifiedKey, slug: str) -> None:
     """Refuse a key at another factory's door. Raises KeyOfOtherFactoryError."""
     if verified.factory != slug:
         raise KeyOfOtherFactoryError(_("This key belongs to another factory."))
+
+
+def require_address(verified: VerifiedKey, address: Callable[[], str]) -> None:
+    """Refuse a key that is used from a network it is not for. Raises KeyFromElsewhereError.
+
+    address: asked only for keys that are bound to networks; what is no address is in none.
+    """
+    if not verified.networks:
+        return
+    try:
+        here = ipaddress.ip_address(address())
+    except ValueError:
+        here = None
+    mapped = getattr(here, "ipv4_mapped", None) or here
+    if mapped is None or not any(mapped in network for network in verified.networks):
+        _log.warning("key_from_elsewhere", factory=verified.factory, prefix=verified.prefix, address=str(here))
+        raise KeyFromElsewhereError(_("This key may not be used from your network."))
 
 
 def keys_forget() -> None:
@@ -153,14 +277,38 @@ def _look_up(parsed: ParsedKey) -> VerifiedKey | None:
     try:
         with factory_context(parsed.factory):
             key = ApiKey.objects.filter(prefix=parsed.prefix, revoked_at=None).first()
-            # Compared even when there is no row, so that timing doesn't tell which prefixes exist.
-            expected = key.secret_hash if key else _digest("")
-            if not hmac.compare_digest(expected, _digest(parsed.secret)) or key is None:
+            proven = _proven(key, _digest(parsed.secret))
+            if key is None or proven is None:
                 return None
             _note_use(key)
-            return VerifiedKey(parsed.factory, key.prefix, key.name, frozenset(key.scopes))
+            return key_verified(parsed.factory, key, proven)
     except FactoryNotFoundError:
         return None
+
+
+def key_verified(factory: str, key: ApiKey, secret_hash: str) -> VerifiedKey:
+    """A key as whoever proved it by this secret may use it."""
+    ends = [key.expires_at]
+    if secret_hash == key.old_secret_hash:
+        ends.append(key.old_secret_until_at)
+    return VerifiedKey(
+        factory,
+        key.prefix,
+        key.name,
+        frozenset(key.scopes),
+        frozenset(key.machines),
+        tuple(networks_read(key.addresses)),
+        min((end for end in ends if end is not None), default=None),
+        secret_hash[:8],
+    )
+
+
+def _proven(key: ApiKey | None, digest: str) -> str | None:
+    """Which of the key's stored hashes the secret's digest is."""
+    # Compared even when there is no row, so that timing doesn't tell which prefixes exist.
+    held = (key.secret_hash, key.old_secret_hash) if key else (_digest(""), "")
+    matching = [stored for stored in held if hmac.compare_digest(stored, digest)]
+    return matching[0] if key and matching else None
 
 
 def _note_use(key: ApiKey) -> None:

@@ -1,6 +1,7 @@
 """Who asks the API: an API key, a person's token, or a signed-in browser; always of the factory that is asked."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,8 +10,10 @@ from rest_framework import authentication
 from rest_framework.request import Request
 
 from accounts import tokens
-from accounts.api_keys import VerifiedKey, require_factory, verify_key
+from accounts.api_keys import VerifiedKey, require_address, require_factory, verify_key
+from accounts.attempts import network_address
 from accounts.models import User
+from accounts.reach import reach_enter, reach_of
 from tenants.context import factory_current
 
 
@@ -45,7 +48,10 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
             return None
         verified = verify_key(raw, scope=None)
         require_factory(verified, factory.slug)
-        return KeyUser(verified), verified
+        require_address(verified, partial(network_address, request))
+        asker = KeyUser(verified)
+        reach_enter(reach_of(asker))
+        return asker, verified
 
     def authenticate_header(self, request: Request) -> str:
         return 'Api-Key realm="FactoryPulse"'
@@ -58,7 +64,9 @@ class FactoryJWTAuthentication(authentication.BaseAuthentication):
         scheme, _space, raw = request.headers.get("Authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer":
             return None
-        return tokens.access_verify(raw.strip())
+        person, token = tokens.access_verify(raw.strip())
+        reach_enter(reach_of(person))
+        return person, token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="FactoryPulse"'
@@ -71,6 +79,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
         if factory_current() is None:
             return None
         result: tuple[Any, None] | None = super().authenticate(request)
+        if result is not None:
+            reach_enter(reach_of(result[0]))
         return result
 
 

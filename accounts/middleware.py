@@ -8,12 +8,28 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
+from accounts.reach import reach_bound, reach_enter, reach_of
 from tenants.context import factory_current
 from tenants.requests import is_api_path
 
 # Doors that prove who asks by themselves, or that say nothing about a factory: sign-in and what belongs to it
 # (django-allauth guards its own pages), health, static files, and the API's documentation.
 OPEN_PREFIXES = ("/accounts/", "/health/", "/static/", "/api/schema", "/api/docs", "/api/redoc")
+
+
+class ReachMiddleware(MiddlewareMixin):
+    """Binds how far a signed-in person sees on pages, and lets go of whatever was bound when the request is over.
+
+    The API's doors bind it themselves, each as it proves who asks (`accounts.authentication`).
+    """
+
+    def __call__(self, request: HttpRequest) -> Any:
+        with reach_bound(None):
+            return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        if factory_current() is not None and not is_api_path(request.path) and request.user.is_authenticated:
+            reach_enter(reach_of(request.user))
 
 
 class SignInRequiredMiddleware(MiddlewareMixin):

@@ -79,7 +79,7 @@ def permits(user: Asker, action: str) -> bool:
 
 def actions_of(person: User) -> frozenset[str]:
     """Everything that a person's role and single permissions allow, whether or not they may sign in."""
-    custom = person.custom_role.actions if person.custom_role_id else None
+    custom = person.custom_role.actions if person.custom_role else None
     return actions_of_role(person.role, custom=custom, extra=person.extra_actions)
 
 

@@ -8,6 +8,8 @@ class TelemetryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from telemetry.reach import reach_wire
         from telemetry.store import farewell
 
         farewell.connect()
+        reach_wire()

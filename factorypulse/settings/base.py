@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.ReachMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
     "factorypulse.api_errors.DomainErrorMiddleware",
 ]
@@ -238,6 +239,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 _EVERY_S = {
     "anomalies.tasks.train_due": 15.0,
     "anomalies.tasks.watch_silence": 15.0,
+    "anomalies.tasks.tend_alerts": 10.0,
     "anomalies.tasks.drain_outbox": 10.0,
     "reports.tasks.make_due": 60.0,
     "telemetry.tasks.apply_retention": 3600.0,

@@ -56,6 +56,11 @@ class BrokerMessage:
         """As quarantine tells it."""
         return "MQTT broker"
 
+    @property
+    def machines(self) -> frozenset[str]:
+        """All: the broker itself says who may publish what."""
+        return frozenset()
+
 
 class BrokerConnection:
     """From CONNECT to the end. Its packet ids mean nothing to the next one, so neither do its messages.

@@ -2,16 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from common import clock
 from telemetry.ingest.admission import admit, body_check, refused_charge
 from telemetry.ingest.columns import Columns
 from telemetry.ingest.doors import readings_append, refusals_append
 from telemetry.ingest.journal import Journal, JournalFullError
+from telemetry.ingest.key_machines import CODE
 from telemetry.ingest.payloads import parse_into
 from telemetry.ingest.refusals import PayloadError, Refusal, excerpt, grouped, sayable
 from telemetry.readings import ReadingBatch
+
+
+class MachineNotOfKeyError(PayloadError):
+    """The message speaks of a machine that its sender's key is not for."""
+
+    code: ClassVar[str] = CODE
 
 
 class Message(Protocol):
@@ -23,6 +30,9 @@ class Message(Protocol):
     def payload(self) -> bytes: ...
     @property
     def source(self) -> str: ...
+    @property
+    def machines(self) -> frozenset[str]:
+        """Which machines its sender may speak of; empty for all."""
 
 
 class Gathered(NamedTuple):
@@ -56,12 +66,22 @@ def gathered_append(journal: Journal, factory_slug: str, gathered: Gathered, *, 
     return committed
 
 
+def _machines_check(message: Message, now_ms: int) -> None:
+    """Refuse a message that also speaks of machines its key is not for; read twice for such keys alone."""
+    if message.machines:
+        told = Columns()
+        parse_into(told, message.payload, received_ms=now_ms, machine=message.machine)
+        if any(machine not in message.machines for machine, _metric in told.finish().batch.keys):
+            raise MachineNotOfKeyError("this key is not for this machine")
+
+
 def _read(factory_slug: str, messages: Iterable[Message], now_ms: int) -> tuple[Columns, list[Refusal]]:
     columns, refusals = Columns(), []
     for message in messages:
         before = len(columns.rejected)
         try:
             body_check(factory_slug, len(message.payload))
+            _machines_check(message, now_ms)
             parse_into(columns, message.payload, received_ms=now_ms, machine=message.machine)
         except PayloadError as error:
             refused_charge(factory_slug)

@@ -17,7 +17,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from accounts.api_keys import VerifiedKey
+from accounts.api_keys import VerifiedKey, require_address
 from common.errors import DomainError, NotAuthenticatedError
 from telemetry.ingest import counted
 from telemetry.ingest.admission import refused_charge
@@ -51,6 +51,10 @@ class _Message(NamedTuple):
     @property
     def source(self) -> str:
         return _source(self.device.key)
+
+    @property
+    def machines(self) -> frozenset[str]:
+        return self.device.key.machines if self.device.key else frozenset()
 
 
 @dataclass(slots=True)
@@ -162,6 +166,7 @@ class MqttDoor:
         user_name, password = packet.user_name or "", (packet.password or b"").decode("utf-8", "replace")
         try:
             key = await self.loop.run_in_executor(self._threads, _afresh, self._check_key, user_name, password)
+            require_address(key, lambda: device.peer)
         except DomainError as error:
             _log.warning("device_refused", factory=user_name[:40], peer=device.peer, code=error.code)
             await asyncio.sleep(_WRONG_KEY_DELAY_S)

@@ -23,7 +23,7 @@ def key_check(user_name: str, password: str) -> VerifiedKey:
 
 
 def keys_gone(keys: Iterable[VerifiedKey]) -> set[VerifiedKey]:
-    """Which of the keys are revoked, have lost the scope, or belong to a factory that is no more.
+    """Which of the keys are revoked, have lost the scope, are over, or belong to a factory that is no more.
 
     One query per factory, however many devices.
     """
@@ -33,15 +33,21 @@ def keys_gone(keys: Iterable[VerifiedKey]) -> set[VerifiedKey]:
     gone: set[VerifiedKey] = set()
     for slug, of_factory in by_factory.items():
         living = _living(slug, of_factory)
-        gone |= {key for key in of_factory if key.prefix not in living}
+        gone |= {key for key in of_factory if key.over or (key.prefix, key.mark) not in living}
     return gone
 
 
-def _living(slug: str, keys: set[VerifiedKey]) -> set[str]:
+def _living(slug: str, keys: set[VerifiedKey]) -> set[tuple[str, str]]:
+    """Prefix and mark of every secret that still proves a key for sending."""
     factory = factory_of_slug(slug)
     if factory is None:
         return set()
     plan_learn(factory)
     with factory_context(factory):
         found = ApiKey.objects.filter(prefix__in={key.prefix for key in keys}, revoked_at=None)
-        return {prefix for prefix, scopes in found.values_list("prefix", "scopes") if Scope.INGEST in scopes}
+        return {
+            (key.prefix, secret_hash[:8])
+            for key in found
+            for secret_hash in (key.secret_hash, key.old_secret_hash)
+            if Scope.INGEST in key.scopes
+        }

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.api_keys import ScopeMissingError, require_factory, verify_key
+from accounts.api_keys import ScopeMissingError, require_address, require_factory, verify_key
+from accounts.attempts import network_address
 from accounts.models import Scope
 from common import clock
 from common.errors import DomainError, NotAuthenticatedError
@@ -17,6 +19,7 @@ from telemetry.ingest.bodies import Readable, body_read
 from telemetry.ingest.columns import ParsedPayload
 from telemetry.ingest.doors import readings_append, refusals_append, whole_refused
 from telemetry.ingest.journal import Journal, JournalBusyError
+from telemetry.ingest.key_machines import machines_check
 from telemetry.ingest.refusals import PayloadError, excerpt, grouped, sayable
 from tenants.context import factory_current
 
@@ -38,11 +41,15 @@ class MethodNotAllowedError(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends readings: the slug of its factory, how quarantine names it, and the id of its request."""
+    """Who sends readings: the slug of its factory, how quarantine names it, and the id of its request.
+
+    machines: keys of the machines it may speak of; empty for all.
+    """
 
     factory: str
     source: str
     request_id: str
+    machines: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, request: HttpRequest, raw_key: str | None) -> "Sender":
@@ -55,10 +62,12 @@ class Sender:
             raise NotAuthenticatedError(_("Readings come with a key that has the scope “ingest”."))
         verified = verify_key(raw_key, scope=None)
         require_factory(verified, factory.slug)
+        require_address(verified, partial(network_address, request))
         if Scope.INGEST not in verified.scopes:
             raise ScopeMissingError(_("This key lacks the scope “ingest”."))
         plan_learn(factory)
-        return cls(factory.slug, f"HTTP {verified.prefix}", str(getattr(request, "request_id", "")))
+        request_id = str(getattr(request, "request_id", ""))
+        return cls(factory.slug, f"HTTP {verified.prefix}", request_id, verified.machines)
 
 
 def body_take(
@@ -91,7 +100,8 @@ def readings_take(journal: Journal, sender: Sender, body: bytes, parse: Callable
     parse: the body's format. Raises PayloadError, JournalError.
     """
     try:
-        admitted = admit(parse(body), factory_slug=sender.factory, now_ms=clock.now_ms())
+        parsed = machines_check(parse(body), sender.machines)
+        admitted = admit(parsed, factory_slug=sender.factory, now_ms=clock.now_ms())
     except PayloadError as error:
         whole_refused(journal, sender.factory, error, source=sender.source, body=body)
         raise

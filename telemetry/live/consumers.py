@@ -1,5 +1,6 @@
 """The socket `/ws/live`: one person's browser watching some machines of one factory."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -7,14 +8,18 @@ import redis
 import structlog
 
 from accounts.permissions import VIEW, permits
+from accounts.reach import Reach, reach_of
 from telemetry.live.outbox import Packet
 from telemetry.live.room import TRY_AGAIN_LATER, LiveRoom, LiveViewer, live_room
 from telemetry.live.watching import WatchMessage
 from telemetry.live.wire import close_frame_send, wire_of
+from telemetry.reach import machine_keys_within
 from tenants.consumers import NOT_PERMITTED, FactoryConsumer
 
 _log = structlog.get_logger(__name__)
 
+# Only sockets of people who are restricted to a part of the plant ask again.
+_RECHECK_EVERY_S = 10.0
 _decoder = msgspec.json.Decoder(WatchMessage)
 
 
@@ -22,6 +27,7 @@ class LiveConsumer(FactoryConsumer):
     """See "WebSocket" in the API documentation for the messages; the factory's `LiveRoom` sends them."""
 
     _live: LiveRoom | None = None
+    _rechecking: "asyncio.Task[None] | None" = None
     _viewer: LiveViewer
 
     async def connect(self) -> None:
@@ -39,11 +45,25 @@ class LiveConsumer(FactoryConsumer):
         if not await self.run_in_factory(permits, self.user, VIEW):
             await self.close(code=NOT_PERMITTED)
             return
-        self._live = live_room(self.room, self.factory)
+        reach = reach_of(self.user)
         self._viewer = LiveViewer(self, wire_of(self.base_send))
+        if reach is not None:
+            self._viewer.machines = await self.run_in_factory(machine_keys_within, reach)
+            self._rechecking = asyncio.create_task(self._recheck(reach))
+        self._live = live_room(self.room, self.factory)
         self._live.enter(self._viewer)
 
+    async def _recheck(self, reach: Reach) -> None:
+        """A machine came to a line or left it: the browser begins anew with what it may see now."""
+        while True:
+            await asyncio.sleep(_RECHECK_EVERY_S)
+            if await self.run_in_factory(machine_keys_within, reach) != self._viewer.machines:
+                self.close_soon(TRY_AGAIN_LATER)
+                return
+
     async def closed(self, code: int) -> None:
+        if self._rechecking is not None:
+            self._rechecking.cancel()
         if self._live is not None:
             await self._live.leave(self._viewer)
 

@@ -16,7 +16,7 @@ from common import clock
 from telemetry.live.asking import Asking
 from telemetry.live.outbox import Packet
 from telemetry.live.stream import Owner, Snapshot, Stream, Wire
-from telemetry.live.watching import WatchSpec, beginning_read
+from telemetry.live.watching import WatchSpec, beginning_read, machines_named
 from telemetry.readings import ReadingBatch
 from tenants.consumers import run_in_factory
 from tenants.models import Factory
@@ -38,10 +38,11 @@ _AT_ONCE = 8
 
 @dataclass(slots=True, eq=False)
 class LiveViewer:
-    """One open socket: where to send, and what it watches."""
+    """One open socket: where to send, what it watches, and the machines that it may see (None for all)."""
 
     owner: Owner
     wire: Wire
+    machines: frozenset[str] | None = None
     history_s: int = 0
     spec: WatchSpec | None = None
     streams: list[Stream] = field(default_factory=list)
@@ -89,6 +90,9 @@ class LiveRoom:
     def watch(self, viewer: LiveViewer, spec: WatchSpec) -> None:
         """From now on it sees these machines, each from a snapshot on."""
         self._unwatch(viewer)
+        if viewer.machines is not None:
+            within = [key for key in spec.machines if key in viewer.machines]
+            spec = WatchSpec(within, spec.metrics, spec.history_s)
         viewer.spec, viewer.history_s = spec, spec.history_s
         if spec.machines:
             viewer.beginning = asyncio.create_task(self._begin(viewer, spec))
@@ -168,9 +172,14 @@ class LiveRoom:
     # --- from the factory ---
 
     def _heard_message(self, event: Event) -> None:
-        """An alert, a state or a status, for everybody."""
+        """An alert, a state or a status, for everybody who may see its machine."""
         packet = Packet(event["text"].encode())
+        about: frozenset[str] | None = None
         for viewer in self._viewers:
+            if viewer.machines is not None:
+                about = machines_named(packet.text) if about is None else about
+                if not about <= viewer.machines:
+                    continue
             viewer.wire.send(packet)
 
     def _heard_readings(self, event: Event) -> None:

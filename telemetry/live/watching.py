@@ -38,6 +38,35 @@ class WatchMessage(msgspec.Struct):
     watch: WatchSpec
 
 
+class _About(msgspec.Struct):
+    machine: str = ""
+
+
+class _Told(msgspec.Struct):
+    type: str
+    machine: str = ""
+    alert: _About | None = None
+
+
+_NOBODYS = "\x00"  # no machine is called so
+
+
+def machines_named(text: bytes) -> frozenset[str]:
+    """Which machines a message is about; what is about none and is no status is about one that nobody may see.
+
+    >>> machines_named(b'{"type":"alert","alert":{"machine":"M01"}}'), machines_named(b'{"type":"status"}')
+    (frozenset({'M01'}), frozenset())
+    """
+    told = _told_decoder.decode(text)
+    named = told.machine or (told.alert.machine if told.alert else "")
+    if named or told.type != "status":
+        return frozenset({named or _NOBODYS})
+    return frozenset()
+
+
+_told_decoder = msgspec.json.Decoder(_Told)
+
+
 def beginning_read(
     machine_key: str, metrics: tuple[str, ...] | None, history_s: int, just_before: Sequence[bytes]
 ) -> Beginning:
