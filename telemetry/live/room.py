@@ -6,7 +6,7 @@ renewing watches are done once for all who want the same.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -88,24 +88,27 @@ class LiveRoom:
                 await sweeping
 
     def watch(self, viewer: LiveViewer, spec: WatchSpec) -> None:
-        """From now on it sees these machines, each from a snapshot on."""
-        self._unwatch(viewer)
+        """From now on it sees these machines, each from a snapshot on; those it saw already go on as they are."""
         if viewer.machines is not None:
             within = [key for key in spec.machines if key in viewer.machines]
             spec = WatchSpec(within, spec.metrics, spec.history_s)
+        kept = _kept(viewer, spec)
+        self._unwatch(viewer, keep=kept)
         viewer.spec, viewer.history_s = spec, spec.history_s
-        if spec.machines:
-            viewer.beginning = asyncio.create_task(self._begin(viewer, spec))
+        new = [key for key in dict.fromkeys(spec.machines) if key not in kept]
+        if new:
+            viewer.beginning = asyncio.create_task(self._begin(viewer, new, spec))
 
-    def _unwatch(self, viewer: LiveViewer) -> None:
+    def _unwatch(self, viewer: LiveViewer, *, keep: Set[str] = frozenset()) -> None:
         if viewer.beginning is not None:
             viewer.beginning.cancel()
             viewer.beginning = None
-        viewer.wire.forget_readings()
+        if not keep:
+            viewer.wire.forget_readings()
         for stream in viewer.streams:
-            if stream.leave(viewer):
+            if stream.machine not in keep and stream.leave(viewer):
                 self._drop(stream)
-        viewer.streams = []
+        viewer.streams = [stream for stream in viewer.streams if stream.machine in keep]
 
     def _drop(self, stream: Stream) -> None:
         of_machine = self._streams.get(stream.machine, {})
@@ -114,13 +117,14 @@ class LiveRoom:
         if not of_machine:
             self._streams.pop(stream.machine, None)
 
-    async def _begin(self, viewer: LiveViewer, spec: WatchSpec) -> None:
+    async def _begin(self, viewer: LiveViewer, machines: Sequence[str], spec: WatchSpec) -> None:
         metrics = tuple(spec.metrics) if spec.metrics is not None else None
-        machines = list(dict.fromkeys(spec.machines))
         for at in range(0, len(machines), _AT_ONCE):
             made = [self._begin_one(viewer, key, metrics) for key in machines[at : at + _AT_ONCE]]
-            if len(machines) > _AT_ONCE:
-                await asyncio.gather(*[task for task in made if task is not None])
+            waiting = [task for task in made if task is not None]
+            if len(machines) > _AT_ONCE and waiting:
+                # A browser that leaves must not end a snapshot that others share, as gather would.
+                await asyncio.wait(waiting)
                 await self._taken(viewer)
         viewer.beginning = None
 
@@ -245,6 +249,17 @@ class LiveRoom:
     def _may_refill(self, viewer: LiveViewer, now_s: float) -> bool:
         kept_up = not viewer.wire.busy_s(now_s) and now_s - viewer.wire.lagged_s > _KEPT_UP_S
         return kept_up and now_s - viewer.refilled_s > _REFILL_EVERY_S
+
+
+def _kept(viewer: LiveViewer, spec: WatchSpec) -> Set[str]:
+    """Machines that a changed watch need not begin anew: a page that scrolls keeps what it still shows.
+
+    The same watch once more asks for everything again: so a browser finds out whether anybody still answers.
+    """
+    old = viewer.spec
+    if old is None or old.metrics != spec.metrics or old.history_s != spec.history_s or old.machines == spec.machines:
+        return frozenset()
+    return frozenset(stream.machine for stream in viewer.streams).intersection(spec.machines)
 
 
 _of_room: "WeakKeyDictionary[Room, LiveRoom]" = WeakKeyDictionary()

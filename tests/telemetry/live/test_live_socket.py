@@ -95,6 +95,21 @@ async def test_a_new_watch_replaces_the_old_one(plant: Plant) -> None:
         assert (await heard(socket, "readings"))["machine"] == "M02"
 
 
+async def test_a_changed_watch_begins_only_what_is_new_and_goes_on_with_the_rest(plant: Plant) -> None:
+    now = clock.now_ms()
+    await sync_to_async(plant.store)(readings([now - 3000]), readings([now - 3000], machine="M02"))
+    async with publishing() as publisher, browsing(plant) as socket:
+        await watch(socket, "M01")
+        assert (await heard(socket, "snapshot"))["machine"] == "M01"
+        await watch(socket, "M01", "M02")
+        assert (await heard(socket, "snapshot"))["machine"] == "M02"
+        publisher.add(plant.factory.slug, readings([now]))
+        assert shown(await heard(socket, "readings")) == [now]
+        await watch(socket, "M01", "M02")
+        again = {(await heard(socket, "snapshot"))["machine"] for _ in range(2)}
+        assert again == {"M01", "M02"}, "the same watch once more is answered in full"
+
+
 async def test_a_machine_is_shown_at_most_ten_times_a_second(plant: Plant) -> None:
     loop = asyncio.get_running_loop()
     arrivals: list[float] = []
