@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from anomalies.alerts.presenting import alert_as_dict, event_as_dict
-from anomalies.models import Alert, AlertState, HealthStatus, Severity
+from anomalies.models import Alert, AlertState, HealthStatus, Severity, Verdict
 
 
 class EvidenceMetricSerializer(serializers.Serializer[Any]):
@@ -27,8 +27,14 @@ class EventSerializer(serializers.Serializer[Any]):
 
     at = serializers.DateTimeField()
     event_at = serializers.DateTimeField(allow_null=True, help_text="By the readings' own time.")
-    kind = serializers.CharField()
-    actor = serializers.CharField()
+    kind = serializers.CharField(
+        help_text="raised, returned, cleared, acknowledged, shelved, unshelved, suppressed, released, out_of_service, "
+        "restored, commented, updated, chattering, settled, closed or judged."
+    )
+    from_state = serializers.CharField(allow_null=True, help_text="For entries that tell of a transition.")
+    to_state = serializers.CharField(allow_null=True)
+    verdict = serializers.CharField(allow_null=True)
+    actor = serializers.CharField(help_text="A person's address, a key's name, or FactoryPulse.")
     comment = serializers.CharField()
 
 
@@ -49,6 +55,14 @@ class AlertSerializer(serializers.Serializer[Alert]):
     returned_at = serializers.DateTimeField(allow_null=True)
     acknowledged_at = serializers.DateTimeField(allow_null=True)
     acknowledged_by = serializers.CharField(allow_null=True)
+    occurrences = serializers.IntegerField(help_text="How often it came back while it was the same alert.")
+    chattering = serializers.BooleanField(help_text="It comes and goes, and is held as one until it settles.")
+    retroactive = serializers.BooleanField(help_text="Found in data that arrived well after it was measured.")
+    group = serializers.IntegerField(allow_null=True, help_text="Alerts of one storm share it.")
+    shelved_until_at = serializers.DateTimeField(allow_null=True)
+    hidden_reason = serializers.CharField(help_text="Why it is shelved, suppressed or out of service.")
+    verdict = serializers.ChoiceField(Verdict.choices, allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
 
     def to_representation(self, instance: Alert) -> dict[str, Any]:
         return alert_as_dict(instance)

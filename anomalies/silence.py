@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
+from django.db import transaction
 
 from anomalies.alerts.opening import SILENCE, Finding, alert_raise, alert_return
 from anomalies.alerts.sentences import silence_summary, silence_title
@@ -19,25 +20,33 @@ from telemetry.models import Machine
 # key expires) or a step of its clock everybody gets their time to report again: nobody is blamed for our absence.
 _LISTENING_KEY, _LOOKED_KEY = "silence.listening_since_ms", "silence.looked_ms"
 _PAUSE_S = 60
+_TOGETHER = 500
 
 
 def silence_watch(machines: Iterable[Machine]) -> None:
     """Raise an alert for each machine that has fallen silent, and return those that are heard again."""
     now = clock.now()
     listening_since = _listening_since(now)
-    open_for = set(
-        Alert.objects.filter(
-            cause=SILENCE, state__in=(AlertState.ACTIVE_UNACKNOWLEDGED, AlertState.ACTIVE_ACKNOWLEDGED)
-        ).values_list("machine_id", flat=True)
-    )
-    for machine in machines:
-        if machine.last_seen_at is None:
-            continue
-        if machine_state(machine, now) != "silent":
-            if machine.pk in open_for:
-                alert_return(machine=machine, cause=SILENCE, at=machine.last_seen_at)
-        elif now - max(machine.last_seen_at, listening_since) > timedelta(seconds=machine.silent_after_s):
-            _fell_silent(machine, machine.last_seen_at, now, is_new=machine.pk not in open_for)
+    # Shelved and suppressed ones are told off too; one that chatters has returned and is only held.
+    told = Alert.objects.filter(cause=SILENCE, returned_at__isnull=True).exclude(state=AlertState.NORMAL)
+    open_for = set(told.values_list("machine_id", flat=True))
+    heard = [machine for machine in machines if machine.last_seen_at is not None]
+    for start in range(0, len(heard), _TOGETHER):
+        # In one transaction, so that machines that fall silent together are a group before anybody is told.
+        with transaction.atomic():
+            for machine in heard[start : start + _TOGETHER]:
+                _look_at(machine, now, listening_since, is_new=machine.pk not in open_for)
+
+
+def _look_at(machine: Machine, now: datetime, listening_since: datetime, *, is_new: bool) -> None:
+    last_seen_at = machine.last_seen_at
+    if last_seen_at is None:
+        return
+    if machine_state(machine, now) != "silent":
+        if not is_new:
+            alert_return(machine=machine, cause=SILENCE, at=last_seen_at)
+    elif now - max(last_seen_at, listening_since) > timedelta(seconds=machine.silent_after_s):
+        _fell_silent(machine, last_seen_at, now, is_new=is_new)
 
 
 def _listening_since(now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db.models import Max, prefetch_related_objects
 from kombu.exceptions import OperationalError
 
+from anomalies.alerts.tending import alerts_tend
 from anomalies.detection.history import metrics_scored
 from anomalies.detection.registry import ActiveModel, models_active
 from anomalies.detection.train import machine_learn, progress_measure, training_due
@@ -111,6 +112,21 @@ def watch_factory(self: FactoryTask) -> None:
     """One factory's silent machines, and a sweep over the others."""
     silence_watch(Machine.objects.select_related("line__site"))
     evaluate.for_factory(self.factory.slug)
+
+
+@shared_task
+def tend_alerts() -> int:
+    """Beat: have every factory carry its alerts forward by the clock."""
+    return for_each_factory(tend_factory_alerts)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def tend_factory_alerts(self: FactoryTask) -> int:
+    """End one factory's shelves, begin and end its maintenance, settle what chattered; the number of alerts changed."""
+    changed = alerts_tend()
+    if changed:
+        _log.info("alerts_tended", factory=self.factory.slug, changed=changed)
+    return changed
 
 
 @shared_task

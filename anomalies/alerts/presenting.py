@@ -23,6 +23,14 @@ def alert_as_dict(alert: Alert) -> dict[str, Any]:
         "returned_at": rfc3339(alert.returned_at) if alert.returned_at else None,
         "acknowledged_at": rfc3339(alert.acknowledged_at) if alert.acknowledged_at else None,
         "acknowledged_by": str(alert.acknowledged_by) if alert.acknowledged_by else None,
+        "occurrences": alert.occurrences,
+        "chattering": alert.chattering,
+        "retroactive": alert.retroactive,
+        "group": alert.group_id,
+        "shelved_until_at": rfc3339(alert.shelved_until_at) if alert.shelved_until_at else None,
+        "hidden_reason": alert.hidden_reason,
+        "verdict": alert.verdict or None,
+        "closed_at": rfc3339(alert.closed_at) if alert.closed_at else None,
     }
 
 
@@ -32,6 +40,9 @@ def event_as_dict(event: AlertEvent) -> dict[str, Any]:
         "at": rfc3339(event.at),
         "event_at": rfc3339(event.event_at) if event.event_at else None,
         "kind": event.kind,
+        "from_state": event.from_state or None,
+        "to_state": event.to_state or None,
+        "verdict": event.verdict or None,
         "actor": event.actor,
         "comment": event.comment,
     }

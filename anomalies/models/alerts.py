@@ -173,11 +173,14 @@ class AlertEvent(models.Model):
     to_state = models.CharField(max_length=24, blank=True)
     actor = models.CharField(max_length=254, blank=True)
     comment = models.TextField(blank=True)
+    verdict = models.CharField(max_length=8, choices=Verdict, blank=True)
 
     objects = AlertEventQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["at", "id"]
+        # Storms and the alarm system's figures ask for what was raised lately, whatever the alert.
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["kind", "at"], name="alert_event_newest")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.alert_id}"

@@ -14,9 +14,18 @@ _WORDS = {
     "updated": gettext_noop("Changed"),
     "acknowledged": gettext_noop("Acknowledged"),
     "returned": gettext_noop("Back to normal"),
-    "reopened": gettext_noop("Wrong again"),
     "cleared": gettext_noop("Cleared"),
     "commented": gettext_noop("Commented"),
+    "shelved": gettext_noop("Shelved"),
+    "unshelved": gettext_noop("Back from the shelf"),
+    "suppressed": gettext_noop("Suppressed"),
+    "released": gettext_noop("No longer suppressed"),
+    "out_of_service": gettext_noop("Out of service"),
+    "restored": gettext_noop("Back in service"),
+    "chattering": gettext_noop("Chatters: held as one alert and counted"),
+    "settled": gettext_noop("No longer chatters"),
+    "closed": gettext_noop("Closed"),
+    "judged": gettext_noop("Judged"),
 }
 
 

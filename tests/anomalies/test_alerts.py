@@ -73,7 +73,16 @@ def test_acknowledged_then_returned_is_cleared_and_the_next_is_a_new_alert(machi
     returned = alert_return(machine=machine, cause="detector", at=clock.now())
     assert returned.state == AlertState.NORMAL
     assert kinds(alert) == ["raised", "acknowledged", "returned", "cleared"]
-    assert alert_raise(finding(machine)).pk != alert.pk
+    assert alert_raise(finding(machine, since_at=clock.now() + timedelta(minutes=11))).pk != alert.pk
+
+
+def test_what_comes_back_within_minutes_is_the_same_alert_and_wants_to_be_seen_again(machine, operator):
+    alert = alert_raise(finding(machine))
+    alert_acknowledge(alert=alert, user=operator)
+    alert_return(machine=machine, cause="detector", at=clock.now())
+    again = alert_raise(finding(machine, since_at=clock.now() + timedelta(minutes=9)))
+    assert (again.pk, again.state, again.occurrences) == (alert.pk, AlertState.ACTIVE_UNACKNOWLEDGED, 2)
+    assert again.acknowledged_by is None
 
 
 def test_what_returns_unseen_stays_until_acknowledged_and_comes_back_as_the_same_alert(machine, operator):
@@ -122,7 +131,7 @@ def test_a_return_without_an_alert_is_nothing(machine):
 
 
 def test_browsers_hear_of_it_on_commit_and_only_then(machine, django_capture_on_commit_callbacks):
-    with patch("anomalies.alerts.opening.live_publish") as published:
+    with patch("anomalies.alerts.timeline.live_publish") as published:
         with django_capture_on_commit_callbacks(execute=False) as waiting:
             alert = alert_raise(finding(machine))
         assert not published.called
