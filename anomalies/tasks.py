@@ -8,7 +8,6 @@ import structlog
 from celery import shared_task
 from django.core.cache import cache
 from django.db.models import Max, prefetch_related_objects
-from kombu.exceptions import OperationalError
 
 from anomalies.alerts.tending import alerts_tend
 from anomalies.detection.history import metrics_scored
@@ -16,6 +15,7 @@ from anomalies.detection.registry import ActiveModel, models_active
 from anomalies.detection.train import machine_learn, progress_measure, training_due
 from anomalies.models import MachineHealth
 from anomalies.notify import outbox
+from anomalies.notify.escalating import escalations_advance
 from anomalies.receivers import evaluation_begins
 from anomalies.silence import silence_watch
 from anomalies.watch import health_publish, machines_evaluate
@@ -24,7 +24,6 @@ from common.times import to_ms
 from telemetry.equipment import machine_state
 from telemetry.models import Machine
 from telemetry.store.base import StoreUnavailableError
-from tenants.context import factory_current
 from tenants.tasks import FactoryTask, for_each_factory
 
 _log = structlog.get_logger(__name__)
@@ -135,24 +134,14 @@ def drain_outbox() -> int:
     return for_each_factory(drain_factory_outbox)
 
 
-@shared_task(bind=True, base=FactoryTask)
-def drain_factory_outbox(self: FactoryTask) -> int:
-    """Send one factory's due notifications; the number sent."""
+@shared_task(bind=True, base=EvaluateTask)
+def drain_factory_outbox(self: EvaluateTask) -> int:
+    """Turn one factory's news into messages and send what is due; the number sent."""
+    escalations_advance()
     sent = outbox.drain()
     if sent:
         _log.info("notifications_sent", factory=self.factory.slug, sent=sent)
     return sent
-
-
-def drain_outbox_soon() -> None:
-    """Have the current factory's outbox drained now instead of at the next beat."""
-    factory = factory_current()
-    if factory is None:
-        return
-    try:
-        drain_factory_outbox.for_factory(factory.slug)
-    except OperationalError as error:
-        _log.warning("drain_not_enqueued", factory=factory.slug, error=str(error))
 
 
 def _machines_heard() -> list[Machine]:

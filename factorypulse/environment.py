@@ -4,6 +4,7 @@ Every NAME may also come as NAME_FILE, the path of a file that holds the value (
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import overload
 
@@ -49,6 +50,14 @@ def require_secret(name: str) -> str:
 def read_list(name: str, default: str = "") -> list[str]:
     """A comma-separated value."""
     return [part.strip() for part in read(name, default).split(",") if part.strip()]
+
+
+def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """A comma-separated list of address ranges (CIDR). Raises ImproperlyConfigured for anything else."""
+    try:
+        return [ip_network(part) for part in read_list(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} holds something that is no address range: {error}") from error
 
 
 def read_choice(name: str, default: str, *, choices: tuple[str, ...]) -> str:

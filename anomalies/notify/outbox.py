@@ -1,94 +1,87 @@
-"""The outbox: messages are written in the transaction of the news, and sent afterwards, each once.
+"""The outbox: messages are written with the news, and sent afterwards, each once.
 
 A worker takes one row at a time, locked, so that any number of them share the work. Killed between the server's “250”
-and the commit, the next one sends it again under the same Message-ID, and mail programs show one.
+and the commit, the next one sends it again under the same Message-ID (a webhook: the same delivery id), and whoever
+receives it knows it for the same.
 """
 
-from collections.abc import Iterable
+import random
+from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
-from smtplib import SMTPException, SMTPRecipientsRefused
 
 import structlog
 from django.db import transaction
 
-from accounts.models import Role, User
-from anomalies.models import Alert, AlertEvent, Notification, NotificationState
-from anomalies.notify import email
+from anomalies.models import Notification, NotificationState, Occasion
+from anomalies.notify.breaker import keys_paused, target_answered, target_failed, target_resume
+from anomalies.notify.channels import CHANNELS
+from anomalies.notify.delivery import DeliveryError
+from anomalies.notify.notices import drain_begins, drain_soon, notice_write
+from anomalies.notify.routing import notices_route
 from common import clock
+from common.errors import ConflictError
 
 _log = structlog.get_logger(__name__)
 
-MAX_ATTEMPTS = 8
+# About four hours from the first attempt to the last.
+MAX_ATTEMPTS = 12
 _FIRST_WAIT_S = 15.0
 _LONGEST_WAIT_S = 3_600.0
-# An alert that flaps is one trouble: who has just had a mail about it gets no second one of the same kind.
-_QUIET_S = 600.0
-_TOLD_ROLES = (Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.OWNER)
+_JITTER = 0.2
+# What is held back for longer than this is found by the next sweep.
+_SOON_S = 20.0
+
+# What the life of an alert calls.
+notifications_write = notice_write
+__all__ = ["MAX_ATTEMPTS", "NotificationNotDeadError", "Occasion", "drain", "notification_retry", "notifications_write"]
 
 
-class Occasion(StrEnum):
-    """What a notification is about."""
+class NotificationNotDeadError(ConflictError):
+    """The message waits or was sent; there is nothing to try again."""
 
-    RAISED = "raised"
-    RETURNED = "returned"
-
-
-def recipients() -> list[str]:
-    """Addresses of everybody who may act on an alert and has confirmed the address."""
-    found = User.objects.filter(
-        is_active=True, role__in=_TOLD_ROLES, emailaddress__verified=True, emailaddress__primary=True
-    )
-    return sorted(set(found.values_list("emailaddress__email", flat=True)))
-
-
-def notifications_write(alert: Alert, *, occasion: Occasion, event: AlertEvent) -> int:
-    """Put one mail for each recipient into the outbox and have it drained on commit; the number written.
-
-    Call it in the transaction of the transition. The key names the transition, so a second writer adds nothing.
-    """
-    addresses = [address for address in recipients() if not _told_lately(alert, occasion, address)]
-    if not addresses:
-        return 0
-    now = clock.now()
-    message = email.compose(alert, occasion=occasion.value)
-    written = Notification.objects.bulk_create(
-        [
-            Notification(
-                alert=alert,
-                dedupe_key=f"alert:{alert.pk}:{occasion}:{event.pk}:email:{address}",
-                channel="email",
-                recipient=address,
-                subject=message.subject,
-                body_text=message.text,
-                body_html=message.html,
-                next_attempt_at=now,
-            )
-            for address in addresses
-        ],
-        ignore_conflicts=True,
-    )
-    transaction.on_commit(_drain_soon)
-    return len(written)
+    code = "notification_not_given_up"
 
 
 def drain(*, at_most: int = 500) -> int:
     """Send what is due in the current factory; the number of messages sent. Returns when nothing is due any more."""
+    drain_begins()
+    again_s = notices_route()
+    sent = _send_due(at_most)
+    if again_s is not None and again_s < _SOON_S:
+        drain_soon(again_s)
+    return sent
+
+
+def notification_retry(row: Notification) -> None:
+    """A person wants a given-up message tried again, now. Raises NotificationNotDeadError."""
+    with transaction.atomic():
+        changed = Notification.objects.filter(pk=row.pk, state=NotificationState.DEAD).update(
+            state=NotificationState.PENDING, attempts=0, next_attempt_at=clock.now()
+        )
+        if not changed:
+            raise NotificationNotDeadError("This message was not given up.")
+        target_resume(row.target_key)
+        transaction.on_commit(drain_soon)
+
+
+def _send_due(at_most: int) -> int:
     sent = 0
     for _ in range(at_most):
-        outcome = _send_next()
+        outcome = _send_next(keys_paused())
         if outcome is None:
             break
         sent += int(outcome)
     return sent
 
 
-def _send_next() -> bool | None:
+def _send_next(paused: Sequence[str]) -> bool | None:
     """Take one due message, try it, and keep the outcome; None when there is none."""
     with transaction.atomic():
         row = (
             Notification.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("alert__machine__line__site", "target", "user")
             .filter(state=NotificationState.PENDING, next_attempt_at__lte=clock.now())
+            .exclude(target_key__in=paused)
             .order_by("next_attempt_at", "pk")
             .first()
         )
@@ -96,44 +89,30 @@ def _send_next() -> bool | None:
             return None
         row.attempts += 1
         try:
-            email.send(row)
-        except (OSError, SMTPException) as error:
+            CHANNELS[row.channel].send(row)
+        except DeliveryError as error:
             _failed(row, error)
         else:
             row.state, row.sent_at, row.last_error = NotificationState.SENT, clock.now(), ""
+            target_answered(row.target_key)
         row.save(update_fields=["state", "attempts", "next_attempt_at", "sent_at", "last_error"])
         return row.state == NotificationState.SENT
 
 
-def _failed(row: Notification, error: Exception) -> None:
-    row.last_error = f"{type(error).__name__}: {error}"[:300]
-    if row.attempts >= MAX_ATTEMPTS or _refused_for_good(error):
+def _failed(row: Notification, error: DeliveryError) -> None:
+    row.last_error = str(error)[:300]
+    if error.blames_target:
+        target_failed(row.target_key, row.last_error)
+    if error.final or row.attempts >= MAX_ATTEMPTS:
         row.state = NotificationState.DEAD
         _log.error("notification_given_up", notification=row.pk, attempts=row.attempts, error=row.last_error)
         return
-    wait_s = min(_FIRST_WAIT_S * 2 ** (row.attempts - 1), _LONGEST_WAIT_S)
-    row.next_attempt_at = clock.now() + timedelta(seconds=wait_s)
+    row.next_attempt_at = clock.now() + timedelta(seconds=_wait_s(row.attempts, error.retry_after_s))
     _log.warning("notification_delayed", notification=row.pk, attempts=row.attempts, error=row.last_error)
 
 
-def _refused_for_good(error: Exception) -> bool:
-    if not isinstance(error, SMTPRecipientsRefused):
-        return False
-    codes: Iterable[int] = (reply[0] for reply in error.recipients.values())
-    return all(500 <= code < 600 for code in codes)
-
-
-def _told_lately(alert: Alert, occasion: Occasion, address: str) -> bool:
-    return Notification.objects.filter(
-        alert=alert,
-        recipient=address,
-        dedupe_key__contains=f":{occasion}:",
-        created_at__gte=clock.now() - timedelta(seconds=_QUIET_S),
-    ).exists()
-
-
-def _drain_soon() -> None:
-    # Imported late: the tasks import this module.
-    from anomalies.tasks import drain_outbox_soon
-
-    drain_outbox_soon()
+def _wait_s(attempts: int, asked_s: float | None) -> float:
+    """Twice as long each time, spread a little, and no shorter than the place asked for."""
+    wait_s = min(_FIRST_WAIT_S * 2 ** (attempts - 1), _LONGEST_WAIT_S)
+    spread_s = wait_s * (1 + _JITTER * random.random())  # noqa: S311  # no secret
+    return max(spread_s, min(asked_s or 0.0, _LONGEST_WAIT_S))

@@ -145,6 +145,10 @@ INFLUXDB_ORG = environment.read("INFLUXDB_ORG", "")
 # Without a token nobody may read the node's figures, and no process writes them down.
 METRICS_TOKEN = environment.read("METRICS_TOKEN", "")
 FIGURES_DIR = STATE_DIR / "figures"
+# Files people add. Nothing here has an address of its own: a view asks who wants it, each time.
+MEDIA_ROOT = STATE_DIR / "files"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 JOURNAL_DIR = Path(environment.read("JOURNAL_DIR", str(STATE_DIR / "journal")))
 
 # --- people -------------------------------------------------------------------------------------------------------
@@ -261,6 +265,21 @@ vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.read("FROM_EMAIL", f"FactoryPulse <no-reply@{DOMAIN_HOST}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- notifications ------------------------------------------------------------------------------------------------
+
+# Plants' own servers that webhooks may reach, as named ranges; everything else that is private is refused.
+WEBHOOK_PRIVATE_RANGES = environment.read_networks("WEBHOOK_PRIVATE_RANGES")
+WEBHOOK_HTTP = environment.read_choice("WEBHOOK_HTTP", "no", choices=("no", "yes")) == "yes"
+TWILIO_ACCOUNT_SID = environment.read("TWILIO_ACCOUNT_SID", "")
+TWILIO_AUTH_TOKEN = environment.read("TWILIO_AUTH_TOKEN", "")
+# A number (+1…) or the SID of a messaging service (MG…); without one, that channel is off.
+TWILIO_FROM = environment.read("TWILIO_FROM", "")
+TWILIO_WHATSAPP_FROM = environment.read("TWILIO_WHATSAPP_FROM", "")
+TWILIO_API_URL = environment.read("TWILIO_API_URL", "")
+PHONE_MESSAGES_A_DAY = int(environment.read("PHONE_MESSAGES_A_DAY", "30"))
+# Without it a key is made once and kept in STATE_DIR; nodes that send push must share one.
+VAPID_PRIVATE_KEY = environment.read("VAPID_PRIVATE_KEY", "")
 
 UNFOLD = unfold.UNFOLD
 UNFOLD_STAFF = unfold.UNFOLD_STAFF

@@ -1,0 +1,139 @@
+"""News of alerts as the channels word them: each alert as it was at the moment of its transition, and its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from anomalies.alerts.sentences import since_text
+from anomalies.models import Notice, Occasion, Severity
+from telemetry.history.spans import machine_zone
+from tenants.addresses import factory_url
+from tenants.context import factory_current
+from tenants.models import Factory
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity.values)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One alert's news. content: see `anomalies.alerts.presenting.alert_as_dict`; waited_min: an escalation's."""
+
+    notice: int
+    occasion: str
+    content: dict[str, Any]
+    machine: str
+    place: str
+    zone: ZoneInfo
+    url: str
+    at: datetime
+    waited_min: int = 0
+
+    @property
+    def alert(self) -> int:
+        """The alert's number."""
+        return int(self.content["id"])
+
+    @property
+    def severity(self) -> str:
+        return str(self.content["severity"])
+
+    @property
+    def severity_word(self) -> str:
+        """The severity in the reader's language."""
+        return str(Severity(self.severity).label)
+
+    @property
+    def title(self) -> str:
+        return str(self.content["title"])
+
+    @property
+    def summary(self) -> str:
+        """What is wrong as a sentence without its full stop."""
+        return str(self.content["summary"])
+
+    @property
+    def returned(self) -> bool:
+        """Whether the news is that it is over."""
+        return self.occasion == Occasion.RETURNED
+
+    @property
+    def since(self) -> str:
+        """Since when, by the plant's clock."""
+        return since_text(datetime.fromisoformat(self.content["since_at"]), self.zone)
+
+    @property
+    def returned_since(self) -> str:
+        """Since when it is over, by the plant's clock."""
+        at = self.content.get("returned_at")
+        return since_text(datetime.fromisoformat(at), self.zone) if at else ""
+
+    @property
+    def urgency(self) -> int:
+        """What is wrong before what is over, and the severest first: lower comes first."""
+        return (10 if self.returned else 0) - _RANK[self.severity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What one message tells: one alert's news, or that of many together.
+
+    grouped: told as many, however few are left. update: an earlier message told of the same storm. thread: the
+    conversation that mail programs show together.
+    """
+
+    items: tuple[Item, ...]
+    factory: Factory
+    thread: str
+    grouped: bool = False
+    update: bool = False
+
+    @property
+    def first(self) -> Item:
+        """The one alert, or the most urgent of many."""
+        return self.items[0]
+
+    @property
+    def occasion(self) -> str:
+        return Occasion.GROUP if self.grouped else self.first.occasion
+
+    @property
+    def severity(self) -> str:
+        """The highest of what is wrong."""
+        return self.first.severity
+
+    @property
+    def alerts_url(self) -> str:
+        """Where one can see it: the alert, or the list of what is open."""
+        return factory_url(self.factory, "/alerts") if self.grouped else self.first.url
+
+    @property
+    def key(self) -> str:
+        """Names the news: the same whenever it is made from the same notices."""
+        return self.thread if not self.grouped else f"group:{min(self._notices)}-{max(self._notices)}"
+
+    @property
+    def _notices(self) -> list[int]:
+        return [item.notice for item in self.items]
+
+    def of(self, items: Sequence[Item]) -> "News":
+        """The same for some of its alerts, the most urgent first."""
+        return replace(self, items=tuple(sorted(items, key=lambda item: item.urgency)))
+
+
+def item_of(notice: Notice) -> Item:
+    """One notice as news; wants `alert__machine__line__site` and `step` loaded."""
+    alert, factory = notice.alert, factory_current()
+    line = alert.machine.line
+    return Item(
+        notice=notice.pk,
+        occasion=notice.occasion,
+        content=notice.content,
+        machine=str(alert.machine),
+        place=f"{line.site} · {line}" if line is not None else "",
+        zone=machine_zone(alert.machine),
+        url=factory_url(factory, f"/alerts/{alert.pk}") if factory else "",
+        at=notice.created_at,
+        waited_min=notice.step.after_min if notice.step else 0,
+    )

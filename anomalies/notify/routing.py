@@ -1,0 +1,266 @@
+"""From news to messages: who is told of what waits, alone or as a storm, each message once.
+
+One worker at a time does this for a factory (a lock of the transaction); the messages it writes are then sent by any
+number of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from anomalies.models import (
+    HIDDEN_STATES,
+    AlertEvent,
+    ChannelName,
+    Escalation,
+    Notice,
+    Notification,
+    NotificationState,
+    Occasion,
+    RouteStep,
+)
+from anomalies.notify.audience import Audiences, subject_of
+from anomalies.notify.channels import CHANNELS
+from anomalies.notify.delivery import Content
+from anomalies.notify.directory import Tell
+from anomalies.notify.news import Item, News, item_of
+from anomalies.notify.storms import OVER_S, storm_decide
+from common import clock
+from tenants.context import factory_current
+
+_log = structlog.get_logger(__name__)
+
+AT_MOST = 5_000
+# An alert that flaps is one trouble: the same is not said twice within this time, only what has changed by then.
+FLAPS_S = 600.0
+_NAMED_AT_MOST = 8
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a run has found: messages to write by place, steps that wait, notices that wait longer."""
+
+    by_place: dict[Tell, list[Item]] = field(default_factory=dict)
+    told: dict[int, list[Tell]] = field(default_factory=dict)
+    later: list[tuple[Notice, RouteStep]] = field(default_factory=list)
+    done: list[Notice] = field(default_factory=list)
+    held: list[Notice] = field(default_factory=list)
+
+    def tell(self, item: Item, tells: Iterable[Tell]) -> None:
+        """One alert's news for some places."""
+        for tell in tells:
+            self.by_place.setdefault(tell, []).append(item)
+            self.told.setdefault(item.notice, []).append(tell)
+
+
+def notices_route() -> float | None:
+    """Turn news that is due into messages. Answers in how many seconds to look again for what is held back, or None."""
+    with transaction.atomic():
+        _alone()
+        now = clock.now()
+        due = list(
+            Notice.objects.filter(routed_at=None, due_at__lte=now)
+            .select_related("alert__machine__line__site", "alert__rule", "step")
+            .order_by("pk")[:AT_MOST]
+        )
+        if not due:
+            return None
+        decision = storm_decide(
+            # Alerts, not news: one that flaps is no storm.
+            list({notice.alert_id: notice.created_at for notice in due}.values()),
+            lately=Notice.objects.filter(routed_at__gte=now - timedelta(minutes=1), told=True).aggregate(
+                alerts=Count("alert", distinct=True)
+            )["alerts"],
+            last_group_at=_last_group_at(now),
+            now=now,
+        )
+        if decision.hold_s > 0:
+            return decision.hold_s
+        outcome = _resolve(due, now)
+        written = _write(outcome, grouped=decision.grouped, now=now)
+        _settle(outcome, now)
+        _log.info("notices_routed", notices=len(outcome.done), messages=written, grouped=decision.grouped)
+        return None
+
+
+def _alone() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.notices', 0))")
+
+
+def _last_group_at(now: datetime) -> datetime | None:
+    recent = Notification.objects.filter(
+        occasion=Occasion.GROUP, created_at__gte=now - timedelta(seconds=OVER_S)
+    ).order_by("-created_at")
+    return recent.values_list("created_at", flat=True).first()
+
+
+def _resolve(due: Sequence[Notice], now: datetime) -> _Outcome:
+    outcome, audiences = _Outcome(), Audiences()
+    told_before = _told_before(due)
+    by_alert: dict[int, list[Notice]] = {}
+    for notice in due:
+        by_alert.setdefault(notice.alert_id, []).append(notice)
+    for alert_id, notices in by_alert.items():
+        said = dict(told_before.get(alert_id, {}))
+        for place, notice in enumerate(notices):
+            outcome.done.append(notice)
+            if _muted(notice):
+                continue
+            if _was_held(notice) and (place < len(notices) - 1 or said.get("last") == notice.occasion):
+                continue  # over before it could be told, or as it was when somebody was last told
+            _one(notice, outcome, audiences, said, now)
+    return outcome
+
+
+def _one(
+    notice: Notice, outcome: _Outcome, audiences: Audiences, said: dict[str, datetime | str], now: datetime
+) -> None:
+    item, subject = item_of(notice), subject_of(notice.alert)
+    if notice.step is not None:
+        outcome.tell(item, audiences.of_step(notice.step, subject))
+        return
+    audience = audiences.at_first(notice.alert, returned=item.returned)
+    before = said.get(notice.occasion)
+    if not _was_held(notice) and isinstance(before, datetime) and now - before < timedelta(seconds=FLAPS_S):
+        # People hear it later, if it is still so. A program keeps count of every change.
+        outcome.tell(item, [tell for tell in audience.tells if not CHANNELS[tell.channel].groups])
+        outcome.done.remove(notice)
+        notice.due_at = before + timedelta(seconds=FLAPS_S)
+        outcome.held.append(notice)
+        return
+    outcome.tell(item, audience.tells)
+    outcome.later += [(notice, step) for step in audience.later]
+    said[notice.occasion], said["last"] = notice.created_at, notice.occasion
+
+
+def _muted(notice: Notice) -> bool:
+    """Shelved, in maintenance or out of service by now: recorded, and disturbs nobody."""
+    return notice.alert.state in HIDDEN_STATES
+
+
+def _was_held(notice: Notice) -> bool:
+    return notice.due_at - notice.created_at > timedelta(seconds=1)
+
+
+def _told_before(due: Sequence[Notice]) -> Mapping[int, dict[str, datetime | str]]:
+    """When people were last told that an alert was raised or over, and which of the two came last."""
+    found: dict[int, dict[str, datetime | str]] = {}
+    rows = Notice.objects.filter(
+        alert__in={notice.alert_id for notice in due},
+        told=True,
+        occasion__in=(Occasion.RAISED, Occasion.RETURNED),
+        created_at__gte=clock.now() - timedelta(seconds=2 * FLAPS_S),
+    )
+    for alert_id, occasion, at in rows.order_by("pk").values_list("alert_id", "occasion", "created_at"):
+        found.setdefault(alert_id, {}).update({occasion: at, "last": occasion})
+    return found
+
+
+def _write(outcome: _Outcome, *, grouped: bool, now: datetime) -> int:
+    factory = factory_current()
+    if factory is None:
+        raise RuntimeError("messages are written inside factory_context")
+    composed: dict[tuple[str, ...], Content] = {}
+    rows: list[Notification] = []
+    storm = _storm_thread(outcome, now) if grouped else ("", False)
+    for tell, items in outcome.by_place.items():
+        channel = CHANNELS[tell.channel]
+        together = grouped and channel.groups
+        for part in [items] if together else [[item] for item in items]:
+            thread = storm[0] if together else f"alert:{part[0].alert}"
+            news = News(items=(), factory=factory, thread=thread, grouped=together, update=storm[1]).of(part)
+            known = (tell.channel, news.key, *(str(item.notice) for item in part))
+            if known not in composed:
+                composed[known] = channel.compose(news)
+            rows.append(_row(tell, news, composed[known], now))
+    Notification.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    return len(rows)
+
+
+def _storm_thread(outcome: _Outcome, now: datetime) -> tuple[str, bool]:
+    """The conversation a storm is told in, and whether it goes on already."""
+    before = (
+        Notification.objects.filter(occasion=Occasion.GROUP, created_at__gte=now - timedelta(seconds=OVER_S))
+        .order_by("-created_at")
+        .values_list("payload__thread", flat=True)
+        .first()
+    )
+    first = min((item.notice for items in outcome.by_place.values() for item in items), default=0)
+    return (str(before), True) if before else (f"storm:{first}", False)
+
+
+def _row(tell: Tell, news: News, content: Content, now: datetime) -> Notification:
+    return Notification(
+        alert_id=None if news.grouped else news.first.alert,
+        dedupe_key=f"{_key(news)}:{tell.channel}:{tell.recipient}",
+        occasion=news.occasion,
+        channel=tell.channel,
+        recipient=tell.recipient,
+        user_id=tell.user,
+        target_id=tell.target,
+        target_key=tell.target_key,
+        subject=content.subject[:200],
+        body_text=content.text,
+        body_html=content.html,
+        payload={
+            **content.payload,
+            **tell.payload,
+            "thread": news.thread,
+            "alerts": [item.alert for item in news.items],
+        },
+        state=NotificationState.PENDING,
+        next_attempt_at=now,
+    )
+
+
+def _key(news: News) -> str:
+    return news.key if news.grouped else f"notice:{news.first.notice}"
+
+
+def _settle(outcome: _Outcome, now: datetime) -> None:
+    """Write down what has been done with each notice: in the outbox, in the alerts' timelines, for escalation."""
+    told = {notice for notice, tells in outcome.told.items() if tells}
+    Notice.objects.filter(pk__in=[notice.pk for notice in outcome.done]).update(routed_at=now)
+    Notice.objects.filter(pk__in=told - {notice.pk for notice in outcome.held}).update(told=True)
+    Notice.objects.bulk_update(outcome.held, ["due_at"])
+    AlertEvent.objects.bulk_create(
+        [
+            AlertEvent(alert=notice.alert, kind="notified", comment=told_words(outcome.told[notice.pk]))
+            for notice in outcome.done
+            if outcome.told.get(notice.pk)
+        ],
+        batch_size=500,
+    )
+    Escalation.objects.bulk_create(
+        [
+            Escalation(
+                alert=notice.alert,
+                step=step,
+                key=f"{notice.pk}:{step.pk}",
+                due_at=notice.created_at + timedelta(minutes=step.after_min),
+            )
+            for notice, step in outcome.later
+            if notice.occasion == Occasion.RAISED
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def told_words(tells: Sequence[Tell]) -> str:
+    """Who was told, for the timeline: “Anna (E-mail, SMS), Maintenance room (Slack)”."""
+    ways: dict[str, list[str]] = {}
+    for tell in tells:
+        word = str(ChannelName(tell.channel).label)
+        names = ways.setdefault(tell.name, [])
+        if word not in names:
+            names.append(word)
+    said = [f"{name} ({', '.join(words)})" for name, words in ways.items()]
+    text = ", ".join(said[:_NAMED_AT_MOST])
+    more = len(said) - _NAMED_AT_MOST
+    return text + (" " + _("and %(count)s more") % {"count": more} if more > 0 else "")

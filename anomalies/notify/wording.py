@@ -1,0 +1,110 @@
+"""The words that channels share: a heading, a sentence short enough for a phone, the figures of a storm."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from anomalies.models import Severity
+from anomalies.notify.news import Item, News
+
+# Enough to see what it is about; the list itself is in the app.
+SHOWN_OF_A_STORM = 20
+# Three parts of an SMS, with room for the address.
+_SHORT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class StormFigures:
+    """A storm in numbers. by_severity: word and count of what is wrong, the severest first."""
+
+    wrong: int
+    returned: int
+    by_severity: tuple[tuple[str, int], ...]
+    shown: tuple[Item, ...]
+    more: int
+
+
+def heading(news: News) -> str:
+    """One line that says what it is about; names come from devices and may hold line breaks, a heading may not."""
+    return " ".join(_heading(news).split())[:200]
+
+
+def sentence(item: Item) -> str:
+    """What is wrong, or since when it is over."""
+    if item.returned:
+        return _("Since %(end)s everything is within its limits again. It had begun at %(begin)s.") % {
+            "end": item.returned_since,
+            "begin": item.since,
+        }
+    if item.waited_min:
+        waited = ngettext(
+            "Nobody has acknowledged it for %(count)s minute.",
+            "Nobody has acknowledged it for %(count)s minutes.",
+            item.waited_min,
+        ) % {"count": item.waited_min}
+        return f"{item.summary}. {waited}"
+    return f"{item.summary}."
+
+
+def short(news: News) -> str:
+    """The whole message for a phone, with the place to look at the end."""
+    if news.grouped:
+        places = ", ".join(dict.fromkeys(item.machine for item in news.items[:6]))
+        text = f"{heading(news)}: {places}"
+    else:
+        text = f"{heading(news)}. {sentence(news.first)}"
+    text = " ".join(text.split())
+    room = _SHORT - len(news.alerts_url) - 1
+    return f"{text if len(text) <= room else text[: room - 1] + '…'} {news.alerts_url}"
+
+
+def storm_figures(news: News) -> StormFigures:
+    """How many alerts of which kind a grouped message is about."""
+    wrong = [item for item in news.items if not item.returned]
+    counts = Counter(item.severity for item in wrong)
+    return StormFigures(
+        wrong=len(wrong),
+        returned=len(news.items) - len(wrong),
+        by_severity=tuple(
+            (str(Severity(value).label), counts[value]) for value in reversed(Severity.values) if counts[value]
+        ),
+        shown=news.items[:SHOWN_OF_A_STORM],
+        more=max(0, len(news.items) - SHOWN_OF_A_STORM),
+    )
+
+
+def _heading(news: News) -> str:
+    if news.grouped:
+        return _storm_heading(news)
+    item = news.first
+    values = {"severity": item.severity_word, "machine": item.machine, "title": item.title}
+    if item.returned:
+        return _("Back to normal: %(machine)s – %(title)s") % values
+    if item.waited_min:
+        return _("Not acknowledged: %(severity)s, %(machine)s – %(title)s") % values
+    return _("%(severity)s: %(machine)s – %(title)s") % values
+
+
+def _storm_heading(news: News) -> str:
+    figures = storm_figures(news)
+    machines = len({item.content["machine"] for item in news.items if not item.returned})
+    if not figures.wrong:
+        return ngettext(
+            "%(count)s alert is back to normal", "%(count)s alerts are back to normal", figures.returned
+        ) % {"count": figures.returned}
+    values = {"count": figures.wrong, "machines": machines, "severity": news.first.severity_word}
+    if news.update:
+        text = ngettext(
+            "%(severity)s: %(count)s more alert on %(machines)s machine(s)",
+            "%(severity)s: %(count)s more alerts on %(machines)s machines",
+            figures.wrong,
+        )
+    else:
+        text = ngettext(
+            "%(severity)s: %(count)s alert on %(machines)s machine(s)",
+            "%(severity)s: %(count)s alerts on %(machines)s machines",
+            figures.wrong,
+        )
+    return text % values
