@@ -1,4 +1,4 @@
-"""The pages that show how machines are: the plant, a machine, alerts."""
+"""The pages that show how a machine is, and what is wrong: a machine, alerts."""
 
 from typing import Any
 
@@ -12,35 +12,11 @@ from anomalies.alerts.opening import alert_acknowledge as acknowledge
 from anomalies.console import AlertFilter, alerts_page, banner_read, state_choices
 from anomalies.machine_view import alert_view_config, evidence_parts, machine_view_config
 from anomalies.models import Alert, Severity
-from anomalies.summary import dashboard_summary
-from anomalies.tiles import prefetch_tiles, tile_of, tiles_by_line
+from anomalies.tiles import prefetch_tiles, tile_of
 from common import clock
 from telemetry.models import Machine
 
 COMMENT_LENGTH = 2_000
-
-
-@require_GET
-@page_requires("view")
-def fleet(request: HttpRequest) -> HttpResponse:
-    """Every machine of the plant at a glance."""
-    groups = tiles_by_line(clock.now())
-    return render(request, "anomalies/fleet.html", {"groups": groups, "summary": dashboard_summary()})
-
-
-@require_GET
-@page_requires("view")
-def fleet_summary(request: HttpRequest) -> HttpResponse:
-    """The figures in the plant's header, asked again every few seconds."""
-    return render(request, "anomalies/partials/_summary.html", {"summary": dashboard_summary()})
-
-
-@require_GET
-@page_requires("view")
-def tile_state(request: HttpRequest, key: str) -> HttpResponse:
-    """The part of a tile that says how the machine is."""
-    machine = get_object_or_404(prefetch_tiles(Machine.objects.all()), key=key)
-    return render(request, "anomalies/partials/_tile_state.html", {"tile": tile_of(machine, clock.now())})
 
 
 @require_GET

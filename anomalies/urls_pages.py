@@ -2,16 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import pages
+from anomalies import fleet_pages, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", pages.fleet, name="fleet"),
+    path("", fleet_pages.fleet, name="fleet"),
     path("machines/<path:key>", pages.machine, name="machine"),
     path("alerts", pages.alerts, name="alerts"),
     path("alerts/banner", pages.alert_banner, name="alert_banner"),
     path("alerts/<int:alert_id>", pages.alert, name="alert"),
     path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge, name="alert_acknowledge"),
-    path("parts/summary", pages.fleet_summary, name="fleet_summary"),
-    path("parts/tile/<path:key>", pages.tile_state, name="tile_state"),
+    path("parts/summary", fleet_pages.fleet_summary, name="fleet_summary"),
+    path("parts/tile/<path:key>", fleet_pages.tile_state, name="tile_state"),
     path("parts/health/<path:key>", pages.machine_health, name="machine_health"),
 ]

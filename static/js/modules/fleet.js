@@ -1,31 +1,21 @@
 // @ts-check
-// The plant's tiles, live: last value, sparkline, age and state, over one socket and one frame loop.
+// The plant's tiles, live: last value, sparkline, age and state, over one socket and one frame loop. Only what is on the
+// screen is watched, drawn and aged, so that two hundred machines cost no more than twenty.
 
 import { pageFrameLoop } from "../charts/frame-loop.js";
-import { SeriesBuffer } from "../charts/series-buffer.js";
-import { createSpark } from "../charts/spark.js";
-import { serverNow } from "../clock.js";
-import { age, figure } from "../format.js";
 import { liveSocket } from "./live-socket.js";
+import { tileOf, WINDOW_MS } from "./tile.js";
 
-const WINDOW_MS = 300_000;
-const DELAYED_MS = 5_000;
-// Nothing is wrong, or it is over and only waits to be acknowledged.
-const CALM = ["", "returned"];
-// A number that changes faster can't be read.
-const VALUE_EVERY_MS = 500;
+export { judgeAge } from "./tile.js";
 
-/**
- * What to say of a machine's age. The newest reading's own time counts: data that arrives late is late.
- * @param {number | null} lastMs @param {number} nowMs @param {number} silentAfterMs
- * @returns {{ state: "new" | "live" | "delayed" | "silent", seconds: number }}
- */
-export function judgeAge(lastMs, nowMs, silentAfterMs) {
-  if (lastMs === null) return { state: "new", seconds: 0 };
-  const ageMs = nowMs - lastMs;
-  const state = ageMs > silentAfterMs ? "silent" : ageMs > Math.min(DELAYED_MS, silentAfterMs) ? "delayed" : "live";
-  return { state, seconds: ageMs / 1000 };
-}
+/** @typedef {ReturnType<typeof tileOf>} Tile */
+
+// A small plant is watched whole; a larger one as far as it is seen, and a little beyond.
+const WATCHED_WHOLE = 24;
+const NEAR = "300px";
+const SETTLE_MS = 150;
+const FOLLOW_MS = 1_000;
+const MOST_METRICS = 200;
 
 /** @param {HTMLElement} root */
 export function mount(root) {
@@ -33,32 +23,35 @@ export function mount(root) {
   const loop = pageFrameLoop();
   const tiles = [...root.querySelectorAll("[data-machine]")].map((element) => tileOf(/** @type {HTMLElement} */ (element), root, loop));
   const byMachine = new Map(tiles.map((tile) => [tile.machine, tile]));
+  const seen = watchSeen(tiles, live, (message) => byMachine.get(message.machine ?? "")?.receive(message));
 
-  const unwatch = tiles.length
-    ? live.watch(
-        {
-          machines: tiles.map((tile) => tile.machine),
-          metrics: [...new Set(tiles.map((tile) => tile.metric).filter(Boolean))],
-          history_s: WINDOW_MS / 1000,
-        },
-        (message) => byMachine.get(message.machine ?? "")?.receive(message),
-      )
-    : () => {};
-  const offAlert = live.on("alert", (message) => {
-    const key = message.alert?.machine?.key ?? message.alert?.machine;
-    byMachine.get(key)?.refresh();
-  });
+  const offs = [
+    // A state is told to everybody, also of machines further down.
+    live.on("state", (message) => byMachine.get(message.machine ?? "")?.receiveState(message)),
+    live.on("alert", (message) => {
+      const machine = message.alert?.machine;
+      if (root.dataset.followsAlerts !== undefined && message.event !== "updated") follow();
+      byMachine.get(machine?.key ?? machine)?.refresh();
+    }),
+  ];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let soon;
+  const follow = () => {
+    clearTimeout(soon);
+    soon = setTimeout(() => root.dispatchEvent(new CustomEvent("refresh-list")), FOLLOW_MS);
+  };
   const timer = setInterval(() => {
     if (document.hidden) return;
-    for (const tile of tiles) tile.tick();
+    for (const tile of seen.tiles) tile.tick();
   }, 1000);
   const repaint = () => loop.markAll();
   root.addEventListener("htmx:afterSwap", repaint);
 
   return () => {
     clearInterval(timer);
-    unwatch();
-    offAlert();
+    clearTimeout(soon);
+    seen.stop();
+    for (const off of offs) off();
     root.removeEventListener("htmx:afterSwap", repaint);
     for (const tile of tiles) loop.remove(tile.canvas);
     loop.stop();
@@ -66,75 +59,47 @@ export function mount(root) {
 }
 
 /**
- * @param {HTMLElement} element @param {HTMLElement} root @param {ReturnType<typeof pageFrameLoop>} loop
+ * Keeps the socket's watch on the tiles that somebody can see.
+ * @param {Tile[]} tiles @param {ReturnType<typeof liveSocket>} live
+ * @param {(message: import("./live-socket.js").Message) => void} receive
  */
-function tileOf(element, root, loop) {
-  const machine = element.dataset.machine ?? "";
-  const metric = element.dataset.metric ?? "";
-  const silentAfterMs = Number(element.dataset.silentAfterS ?? 60) * 1000;
-  const canvas = /** @type {HTMLCanvasElement} */ (element.querySelector("canvas"));
-  const value = /** @type {HTMLElement} */ (element.querySelector("[data-value]"));
-  const seen = /** @type {HTMLElement} */ (element.querySelector("[data-seen]"));
-  const buffer = new SeriesBuffer();
-  const band = element.dataset.bandLow === undefined ? null : [Number(element.dataset.bandLow), Number(element.dataset.bandHigh)];
-  const spark = createSpark(canvas, /** @type {[number, number] | null} */ (band));
-  const stated = Number(element.dataset.lastSeenMs);
-  /** @type {number | null} */
-  let lastMs = stated > 0 ? stated : null;
-  let shownMs = 0;
+function watchSeen(tiles, live, receive) {
+  const byElement = new Map(tiles.map((tile) => [tile.element, tile]));
+  /** @type {Set<Tile>} */
+  const seen = new Set(tiles.length <= WATCHED_WHOLE ? tiles : []);
+  // The same metrics whatever is seen: the server then keeps what goes on and begins only what is new.
+  const named = [...new Set(tiles.map((tile) => tile.metric).filter(Boolean))];
+  const metrics = named.length <= MOST_METRICS ? named : null;
+  let unwatch = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settling;
 
-  const look = () => ({
-    abnormal: !CALM.includes(element.querySelector("[data-severity]")?.getAttribute("data-severity") ?? ""),
-    stale: element.dataset.state === "silent" || element.dataset.state === "new",
-  });
-  loop.add(canvas, () => {
-    const now = serverNow();
-    buffer.trim(now - 2 * WINDOW_MS);
-    spark.draw(buffer, now - WINDOW_MS, now, look());
-  });
-
-  const showValue = () => {
-    const now = performance.now();
-    if (buffer.lastValue === null || now - shownMs < VALUE_EVERY_MS) return;
-    shownMs = now;
-    value.textContent = figure(buffer.lastValue);
+  const watch = () => {
+    unwatch();
+    const machines = [...seen].map((tile) => tile.machine);
+    unwatch = machines.length ? live.watch({ machines, metrics, history_s: WINDOW_MS / 1000 }, receive) : () => {};
   };
-  const showAge = () => {
-    const { state, seconds } = judgeAge(lastMs, serverNow(), silentAfterMs);
-    const word = root.getAttribute(`data-text-${state}`) ?? "";
-    const text = state === "live" || state === "new" ? word : `${word} ${age(seconds)}`;
-    if (seen.textContent !== text) seen.textContent = text;
-    element.dataset.state = state;
-  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        const tile = /** @type {Tile} */ (byElement.get(/** @type {HTMLElement} */ (entry.target)));
+        if (entry.isIntersecting) seen.add(tile);
+        else seen.delete(tile);
+      }
+      clearTimeout(settling);
+      settling = setTimeout(watch, SETTLE_MS);
+    },
+    { rootMargin: NEAR },
+  );
+  if (tiles.length > WATCHED_WHOLE) for (const tile of tiles) observer.observe(tile.element);
+  else watch();
 
   return {
-    machine,
-    metric,
-    canvas,
-    /** @param {import("./live-socket.js").Message} message */
-    receive(message) {
-      const times = message.t ?? [];
-      if (times.length) lastMs = Math.max(lastMs ?? 0, times[times.length - 1]);
-      const values = message.metrics?.[metric];
-      if (values) {
-        if (message.type === "snapshot") buffer.replaceFrom(times, values);
-        else buffer.push(times, values);
-        showValue();
-        loop.mark(canvas);
-      }
-      if (message.type === "state") {
-        if (message.last_seen_at) lastMs = Math.max(lastMs ?? 0, Date.parse(message.last_seen_at));
-        if (message.health && message.health !== element.querySelector("[data-health]")?.getAttribute("data-health")) this.refresh();
-        showAge();
-      }
-    },
-    tick() {
-      showAge();
-      showValue();
-      loop.mark(canvas);
-    },
-    refresh() {
-      element.querySelector("[data-tile-state]")?.dispatchEvent(new CustomEvent("refresh-tile"));
+    tiles: seen,
+    stop() {
+      clearTimeout(settling);
+      observer.disconnect();
+      unwatch();
     },
   };
 }
