@@ -11,6 +11,7 @@ from anomalies.detection.registry import normal_bands
 from anomalies.models import Alert
 from common import clock
 from common.times import to_ms
+from common.units import UnitSystem, conversion
 from telemetry.history.spans import machine_zone
 from telemetry.models import Machine, Metric
 
@@ -21,24 +22,30 @@ _LONGEST = timedelta(days=2)
 _MARKS = 200
 
 
-def machine_view_config(machine: Machine, metrics: list[Metric]) -> dict[str, Any]:
-    """For static/js/modules/machine-view.js: these metrics of the machine, in this order."""
+def machine_view_config(
+    machine: Machine, metrics: list[Metric], *, units: UnitSystem = UnitSystem.STORED, known: list[str] | None = None
+) -> dict[str, Any]:
+    """For static/js/modules/machine-view.js: these metrics of the machine, in this order.
+
+    known: names of all its metrics, where only some are shown.
+    """
     marks = [alert_mark(alert) for alert in machine.alerts.order_by("-raised_at")[:_MARKS]]
-    return _config(machine, metrics, marks) | {"window": None}
+    return _config(machine, metrics, marks, units) | {"window": None} | ({"known": known} if known is not None else {})
 
 
-def alert_view_config(alert: Alert) -> dict[str, Any]:
+def alert_view_config(alert: Alert, *, units: UnitSystem = UnitSystem.STORED) -> dict[str, Any]:
     """For the chart of an alert: the metrics that explain it, around the time it began."""
     named = [part.get("metric") for part in alert.evidence.get("metrics") or []]
     by_name = {metric.name: metric for metric in alert.machine.metrics.all()}
     metrics = [by_name[name] for name in named if name in by_name][:4]
-    return _config(alert.machine, metrics, [alert_mark(alert)]) | {"window": _window(alert)}
+    return _config(alert.machine, metrics, [alert_mark(alert)], units) | {"window": _window(alert)}
 
 
 def alert_mark(alert: Alert) -> dict[str, Any]:
     """One alert as a span on the time axis; `to` is None while it lasts."""
     return {
         "id": alert.pk,
+        "kind": "alert",
         "from": to_ms(alert.since_at),
         "to": to_ms(alert.returned_at) if alert.returned_at else None,
         "severity": alert.severity,
@@ -53,27 +60,34 @@ def _window(alert: Alert) -> dict[str, int]:
     return {"from": to_ms(start), "to": to_ms(max(end, start + _AFTER))}
 
 
-def _config(machine: Machine, metrics: list[Metric], marks: list[dict[str, Any]]) -> dict[str, Any]:
+def _config(machine: Machine, metrics: list[Metric], marks: list[dict[str, Any]], units: UnitSystem) -> dict[str, Any]:
     bands = normal_bands(machine)
     return {
         "machine": machine.key,
         "zone": machine_zone(machine).key,
         "silentAfterS": machine.silent_after_s,
         "lastSeenMs": to_ms(machine.last_seen_at) if machine.last_seen_at else None,
-        "metrics": [_metric_config(metric, bands.get(metric.name)) for metric in metrics],
+        "units": units.value,
+        "metrics": [metric_config(metric, bands.get(metric.name), units) for metric in metrics],
+        "known": [metric.name for metric in metrics],
         "marks": marks,
         "historyUrl": reverse("api_telemetry", args=[machine.key]),
         "words": _words(),
     }
 
 
-def _metric_config(metric: Metric, band: tuple[float, float] | None) -> dict[str, Any]:
+def metric_config(metric: Metric, band: tuple[float, float] | None, units: UnitSystem) -> dict[str, Any]:
+    """One metric as charts need it, in the reader's units; scale and offset lead there from the stored ones."""
+    into = conversion(metric.unit, units)
     return {
         "name": metric.name,
         "label": metric_title(metric),
-        "unit": metric.unit,
-        "last": metric.last_value,
-        "band": [float(band[0]), float(band[1])] if band else None,
+        "unit": into.unit,
+        "kind": metric.kind,
+        "scale": into.scale,
+        "offset": into.offset,
+        "last": None if metric.last_value is None else into.value(metric.last_value),
+        "band": [into.value(float(band[0])), into.value(float(band[1]))] if band else None,
     }
 
 

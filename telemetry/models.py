@@ -6,6 +6,27 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+# Models of rooms that stand beside the equipment; Django looks for them here.
+from telemetry.notebook.models import MachineDocument, MachineNote
+from telemetry.viewing.models import MetricChoice, SavedView, ViewingPreference
+
+__all__ = [
+    "Area",
+    "Line",
+    "Machine",
+    "MachineDocument",
+    "MachineNote",
+    "Metric",
+    "MetricChoice",
+    "MetricKind",
+    "QuarantinedReading",
+    "ReadingHour",
+    "ReadingRun",
+    "SavedView",
+    "Site",
+    "ViewingPreference",
+]
+
 
 class Site(models.Model):
     """A plant at one place, in one time zone."""

@@ -65,3 +65,20 @@ test("on a slow device frames are left out instead of piling up", () => {
   frame();
   assert.equal(drawn, 2);
 });
+
+test("charts that become due together share the frames, and each gets its turn", () => {
+  const frames = loop();
+  /** @type {number[]} */
+  const drawn = [];
+  for (let chart = 0; chart < 8; chart += 1) {
+    frames.add({ chart }, () => {
+      drawn.push(chart);
+      now += 4;
+    });
+  }
+  frame();
+  assert.ok(drawn.length < 8, "one frame does not draw all");
+  for (let at = 0; at < 8; at += 1) frame();
+  assert.deepEqual([...new Set(drawn)].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(drawn.length, 8, "each once, as each was due once");
+});

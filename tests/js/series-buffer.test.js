@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SeriesBuffer, keyFigures, storedColumns } from "../../static/js/charts/series-buffer.js";
+import { ColumnsWriter, keyFigures } from "../../static/js/charts/columns.js";
+import { SeriesBuffer } from "../../static/js/charts/series-buffer.js";
 
 /** @param {SeriesBuffer} buffer */
 const times = (buffer) => Array.from(buffer.t.subarray(buffer.start, buffer.end));
@@ -63,9 +64,10 @@ test("a slow series is no series of gaps", () => {
 });
 
 test("stored buckets are centred and break where some are missing", () => {
-  const stored = { t: [0, 1000, 2000, 30_000, 31_000], min: [1, 1, 1, 1, 1], mean: [2, 2, 2, 2, 2], max: [3, 3, 3, 3, 3], count: [1, 1, 1, 1, 1] };
-  const columns = storedColumns(stored, 1000);
-  assert.deepEqual(columns.t, [500, 1500, 2500, 3000, 30_500, 31_500]);
+  const writer = new ColumnsWriter();
+  for (const start of [0, 1000, 2000, 30_000, 31_000]) writer.add(start, start + 1000, 1, 2, 3, 1);
+  const columns = writer.end();
+  assert.deepEqual(columns.t, [500, 1500, 2500, 3001, 30_500, 31_500]);
   assert.equal(columns.mean[3], null);
 });
 

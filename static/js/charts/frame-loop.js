@@ -4,7 +4,11 @@
 
 /** @typedef {{ draw: () => void, dirty: boolean, seen: boolean }} Item */
 
+// A frame draws as many charts as fit in this time, and the next one goes on with the others: eight charts that become
+// due together must not make one long frame, in which a finger or a cursor would stick.
+const BUDGET_MS = 6;
 // On a slow phone frames are left out rather than delayed: data stays current, motion gets coarser.
+const LONG_MS = 8;
 const BUDGET_SHARE = 0.5;
 
 /**
@@ -29,13 +33,27 @@ export function createFrameLoop({ request, now }) {
       ask();
       return;
     }
-    for (const item of items.values()) {
+    drawDue(begun);
+    const spent = now() - begun;
+    restUntil = spent > LONG_MS ? now() + spent * (1 / BUDGET_SHARE - 1) : 0;
+    if (isDue()) ask();
+  }
+
+  /** Those that have waited come before those that were drawn: a map keeps the order of insertion. @param {number} begun */
+  function drawDue(begun) {
+    for (const [key, item] of [...items]) {
       if (!item.dirty || !item.seen) continue;
       item.dirty = false;
+      items.delete(key);
+      items.set(key, item);
       item.draw();
+      if (now() - begun >= BUDGET_MS) return;
     }
-    const spent = now() - begun;
-    restUntil = spent > 8 ? now() + spent * (1 / BUDGET_SHARE - 1) : 0;
+  }
+
+  function isDue() {
+    for (const item of items.values()) if (item.dirty && item.seen) return true;
+    return false;
   }
 
   return {

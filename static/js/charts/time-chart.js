@@ -1,124 +1,84 @@
 // @ts-check
-// One metric over time: the normal band behind, minimum to maximum as a veil, the mean as a line, alerts as spans.
+// One metric over time: the normal band behind, minimum to maximum as a veil, the mean as a line, alerts and maintenance as
+// stretches; a metric of kind state as a lane.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
-import { clockTime, figure } from "../format.js";
+import { AXIS_PX, ink, timeAxis, valueAxis, zoneDate } from "./axes.js";
+import { emptyColumns } from "./columns.js";
+import { listenToHands } from "./gestures.js";
+import { drawLanes } from "./lanes.js";
+import { drawBand, drawMarks } from "./marks.js";
 import { palette } from "./palette.js";
 import { calmRange, valueRange } from "./scale.js";
+import { stateNames, stretches } from "./states.js";
 
 /** @typedef {import("./series-buffer.js").Columns} Columns */
-/** @typedef {{ id: number, from: number, to: number | null, severity: string, title: string, metrics: string[] }} Mark */
+/** @typedef {import("./marks.js").Mark} Mark */
 /** @typedef {{ name: string, label: string, unit: string, kind: string, band: [number, number] | null }} MetricConfig */
 /**
  * @typedef {object} ChartOptions
  * @property {MetricConfig} metric
  * @property {string} zone IANA name of the plant's zone
  * @property {() => Mark[]} marks
- * @property {(fromMs: number, toMs: number) => void} [onZoom]
+ * @property {{ zoomTo: (fromMs: number, toMs: number) => void, pan: (share: number) => void, zoom: (factor: number, at: number) => void, live: () => void }} range
  * @property {(at: number | null) => void} [onCursor] index of the column under the cursor
  */
 
 const SYNC = "page";
-const AXIS_PX = 52;
-const [S, MIN, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
-// Distances people read off a clock.
-const TIME_STEPS = [
-  ...[1, 10, 100].flatMap((step) => [step, 2 * step, 5 * step]),
-  ...[1, 2, 5, 10, 15, 30].map((step) => step * S),
-  ...[1, 2, 5, 10, 15, 30].map((step) => step * MIN),
-  ...[1, 2, 3, 6, 12].map((step) => step * HOUR),
-  ...[1, 2, 7, 14, 28].map((step) => step * DAY),
-];
+const UNIT_PX = 16;
 
 /**
  * @param {HTMLElement} root an element of a fixed height
  * @param {ChartOptions} options
  */
-export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor }) {
+export function createTimeChart(root, { metric, zone, marks, range, onCursor }) {
+  const isState = metric.kind === "state";
   /** @type {Columns} */
-  let columns = { t: [], min: [], mean: [], max: [], count: [] };
+  let columns = emptyColumns();
   /** @type {[number, number]} */
   let window_ = [0, 1];
   /** @type {[number, number] | null} */
-  let range = null;
+  let shown = null;
   let dragged = false;
 
-  /** @param {uPlot} plot @param {number} from @param {number} to */
-  const across = (plot, from, to) => {
-    const { left, width } = plot.bbox;
-    const a = Math.max(left, plot.valToPos(from, "x", true));
-    const b = Math.min(left + width, plot.valToPos(to, "x", true));
-    return b > a ? { at: a, width: b - a } : null;
-  };
-
   /** @param {uPlot} plot */
-  const drawBand = (plot) => {
-    if (!metric.band) return;
-    const { left, top, width, height } = plot.bbox;
-    const a = clamp(plot.valToPos(metric.band[1], "y", true), top, top + height);
-    const b = clamp(plot.valToPos(metric.band[0], "y", true), top, top + height);
-    const colours = palette();
-    plot.ctx.fillStyle = colours.band;
-    plot.ctx.fillRect(left, a, width, b - a);
-    plot.ctx.fillStyle = colours["band-line"];
-    for (const edge of [a, b]) plot.ctx.fillRect(left, Math.round(edge), width, 1);
+  const drawOver = (plot) => {
+    if (isState) drawLanes(plot, stretches(columns, Math.min(window_[1], columns.t[columns.t.length - 1] ?? 0)), stateNames(metric.name));
+    drawMarks(plot, marks(), metric.name, window_[1]);
+    if (metric.unit) drawUnit(plot, metric.unit);
   };
-
-  /** @param {uPlot} plot */
-  const drawMarks = (plot) => {
-    const { top, height } = plot.bbox;
-    const { ctx } = plot;
-    ctx.save();
-    for (const mark of marks()) {
-      const place = across(plot, mark.from, mark.to ?? window_[1]);
-      if (!place) continue;
-      // Only the metrics that explain an alert carry its colour.
-      if (mark.metrics.length > 0 && !mark.metrics.includes(metric.name)) continue;
-      ctx.fillStyle = palette().mark;
-      ctx.globalAlpha = 0.08;
-      ctx.fillRect(place.at, top, place.width, height);
-      ctx.globalAlpha = 0.9;
-      if (mark.from >= window_[0]) ctx.fillRect(Math.round(place.at), top, Math.max(1, devicePixelRatio), height);
-      ctx.fillRect(place.at, top, place.width, 2 * devicePixelRatio);
-    }
-    ctx.restore();
-  };
-
-  const ink = (/** @type {keyof import("./palette.js").Palette} */ token) => () => palette()[token];
-  const font = () => `${11 * 1}px ${palette().font}`;
 
   /** @type {uPlot.Options} */
   const options = {
     width: Math.max(200, root.clientWidth),
     height: root.clientHeight || 180,
     ms: 1,
-    tzDate: (time) => uPlot.tzDate(new Date(time), zone),
+    tzDate: zoneDate(zone),
     legend: { show: false },
-    padding: [8, 18, 0, 0],
+    padding: [metric.unit ? UNIT_PX : 8, 18, 0, 0],
     cursor: {
       sync: { key: SYNC, setSeries: false },
-      drag: { x: Boolean(onZoom), y: false, setScale: false },
-      points: { size: 6 },
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 6, show: !isState },
       y: false,
     },
     scales: {
       x: { time: true, range: () => window_ },
-      y: { range: (_plot, low, high) => (range = calmRange(range, valueRange(low, high, metric.band))) },
+      y: { range: (_plot, low, high) => (isState ? [0, 1] : (shown = calmRange(shown, valueRange(low, high, metric.band)))) },
     },
-    axes: [
-      axis({ size: 24, space: 72, incrs: TIME_STEPS, values: (_plot, splits, _axis, _space, step) => timeLabels(splits, step, zone) }),
-      axis({ size: AXIS_PX, space: 34, values: (_plot, splits) => splits.map((split) => figure(split)) }),
-    ],
+    axes: [timeAxis(zone), isState ? valueAxis({ values: () => [], grid: { show: false } }) : valueAxis()],
     series: [
       {},
       { label: "min", points: { show: false }, width: 0 },
       { label: "max", points: { show: false }, width: 0 },
-      { label: metric.label, stroke: ink("series"), width: 1.5, points: { show: true, filter: dotted, size: 4, fill: ink("series") } },
+      isState
+        ? { label: metric.label, paths: () => null, points: { show: false } }
+        : { label: metric.label, stroke: ink("series"), width: 1.5, points: { show: true, filter: dotted, size: 4, fill: ink("series") } },
     ],
-    bands: [{ series: [2, 1], fill: ink("series-fill") }],
+    bands: isState ? [] : [{ series: [2, 1], fill: ink("series-fill") }],
     hooks: {
-      drawClear: [drawBand],
-      draw: [drawMarks],
+      drawClear: [(plot) => metric.band && !isState && drawBand(plot, metric.band)],
+      draw: [drawOver],
       setCursor: [(plot) => onCursor?.(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {
@@ -126,25 +86,12 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
           if (width === 0) return;
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           // Charts share their cursor and so their selection; the one that was dragged across speaks for all.
-          if (dragged && width > 5) onZoom?.(Math.round(plot.posToVal(left, "x")), Math.round(plot.posToVal(left + width, "x")));
+          if (dragged && width > 5) range.zoomTo(Math.round(plot.posToVal(left, "x")), Math.round(plot.posToVal(left + width, "x")));
           dragged = false;
         },
       ],
     },
   };
-
-  /** @param {Partial<uPlot.Axis>} own @returns {uPlot.Axis} */
-  function axis(own) {
-    return {
-      stroke: ink("text-faint"),
-      // uPlot reads the font once; a system font does not change with the theme.
-      font: font(),
-      grid: { stroke: ink("grid"), width: 1 },
-      ticks: { show: false },
-      gap: 6,
-      ...own,
-    };
-  }
 
   const plot = new uPlot(options, aligned(columns), root);
   const observer = new ResizeObserver(() => {
@@ -153,10 +100,20 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
   observer.observe(root);
   plot.over.addEventListener("mousedown", () => (dragged = true));
 
+  /** The reading cursor by keys: from column to column. @param {number} by */
+  const step = (by) => {
+    const from = plot.cursor.idx ?? (by > 0 ? -1 : columns.t.length);
+    let at = from + by;
+    while (columns.mean[at] === null) at += by;
+    if (at < 0 || at >= columns.t.length) return;
+    plot.setCursor({ left: plot.valToPos(columns.t[at], "x"), top: 1 });
+  };
+  const offHands = listenToHands(plot.over, root, { ...range, step });
+
   return {
     /** @param {Columns} next @param {number} fromMs @param {number} toMs */
     draw(next, fromMs, toMs) {
-      if (Math.abs(window_[1] - window_[0] - (toMs - fromMs)) > 1) range = null;
+      if (Math.abs(window_[1] - window_[0] - (toMs - fromMs)) > 1) shown = null;
       columns = next;
       window_ = [fromMs, toMs];
       plot.batch(() => {
@@ -169,9 +126,10 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
       return columns.mean[at] === null || columns.t[at] === undefined ? null : { t: columns.t[at], mean: columns.mean[at], min: columns.min[at], max: columns.max[at] };
     },
     get width() {
-      return Math.max(100, root.clientWidth - AXIS_PX);
+      return Math.max(100, root.clientWidth - AXIS_PX - 18);
     },
     destroy() {
+      offHands();
       observer.disconnect();
       plot.destroy();
     },
@@ -181,6 +139,18 @@ export function createTimeChart(root, { metric, zone, marks, onZoom, onCursor })
 /** @param {Columns} columns @returns {uPlot.AlignedData} */
 function aligned(columns) {
   return [columns.t, columns.min, columns.max, columns.mean];
+}
+
+/** The axis says its unit at its head. @param {uPlot} plot @param {string} unit */
+export function drawUnit(plot, unit) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.font = `${11 * devicePixelRatio}px ${palette().font}`;
+  ctx.fillStyle = palette()["text-soft"];
+  ctx.textAlign = "right";
+  ctx.textBaseline = "top";
+  ctx.fillText(unit, bbox.left - 6 * devicePixelRatio, 1 * devicePixelRatio);
+  ctx.restore();
 }
 
 /**
@@ -196,15 +166,4 @@ function dotted(plot, series) {
     if (values[at] !== null && (few || ((values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null))) dots.push(at);
   }
   return dots;
-}
-
-/** @param {number[]} splits @param {number} step @param {string} zone */
-function timeLabels(splits, step, zone) {
-  if (step >= DAY / 2) return splits.map((split) => clockTime(split, zone, { day: true, seconds: false }).replace(/,? 00:00$/, ""));
-  return splits.map((split) => clockTime(split, zone, { day: false, seconds: step < MIN }));
-}
-
-/** @param {number} value @param {number} low @param {number} high */
-function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
 }

@@ -1,39 +1,37 @@
 // @ts-check
-// The charts of a machine or an alert: live from the socket, or any stretch of history from the API, in one look.
+// The charts of a machine or an alert: live from the socket and stored from the API, one look, one control over time.
 
+import { HISTORY_MS, createFeed } from "../charts/feed.js";
 import { pageFrameLoop } from "../charts/frame-loop.js";
-import { historyRead } from "../charts/history.js";
-import { SeriesBuffer, keyFigures } from "../charts/series-buffer.js";
-import { createTimeChart } from "../charts/time-chart.js";
+import { createPanel } from "../charts/panel.js";
+import { LIVE_MS } from "../charts/view.js";
+import { createViewport } from "../charts/viewport.js";
 import { serverNow } from "../clock.js";
-import { age, clockTime, figure } from "../format.js";
+import { age } from "../format.js";
 import { judgeAge } from "./fleet.js";
 import { liveSocket } from "./live-socket.js";
 import { createRangeControl } from "./range-control.js";
 
-/** @typedef {import("../charts/series-buffer.js").Columns} Columns */
-/** @typedef {import("../charts/time-chart.js").Mark} Mark */
+/** @typedef {import("../charts/marks.js").Mark} Mark */
 /** @typedef {import("../charts/time-chart.js").MetricConfig} MetricConfig */
-/** @typedef {import("./range-control.js").View} View */
 /**
  * @typedef {object} Config
  * @property {string} machine
  * @property {string} zone
  * @property {string} historyUrl
+ * @property {string} units
  * @property {number} silentAfterS
  * @property {number | null} lastSeenMs
- * @property {MetricConfig[]} metrics
+ * @property {(MetricConfig & { scale: number, offset: number })[]} metrics
+ * @property {string[]} known every metric of the machine, shown or not
  * @property {Mark[]} marks
  * @property {Record<string, string>} words
  * @property {{ from: number, to: number } | null} window
  */
 
-const LIVE_MS = 300_000;
 // A machine that has just begun to report fills its chart instead of standing at the edge of an empty one.
 const LIVE_WINDOWS_MS = [60_000, 120_000, LIVE_MS];
-const TICK_MS = 250;
-const FIGURES_EVERY_MS = 500;
-const REFRESH_LEAST_MS = 5_000;
+const TICK_MS = 1_000;
 
 /** @param {HTMLElement} root */
 export function mount(root) {
@@ -43,36 +41,52 @@ export function mount(root) {
   const config = JSON.parse(source.textContent);
   const loop = pageFrameLoop();
   const live = liveSocket();
-  const frames = [...root.querySelectorAll("[data-chart]")].map((element) => /** @type {HTMLElement} */ (element));
-  const panels = config.metrics
-    .map((metric) => ({ metric, element: frames.find((frame) => frame.dataset.chart === metric.name) }))
-    .filter((one) => one.element !== undefined)
-    .map(({ metric, element }) => createPanel(/** @type {HTMLElement} */ (element), metric, config, loop, liveWindow, (from, to) => range.zoom(from, to)));
+  const feed = createFeed(config);
+  const notice = /** @type {HTMLElement | null} */ (root.querySelector("[data-history-failed]"));
+  /** @type {ReturnType<typeof createPanel>[]} */
+  const panels = [];
 
-  /** The stretch that all live charts share. @param {number} now */
-  function liveWindow(now) {
-    const first = Math.min(...panels.map((panel) => panel.firstTime ?? now));
-    return LIVE_WINDOWS_MS.find((ms) => now - first < ms * 0.95) ?? LIVE_MS;
+  const viewport = createViewport({
+    sources: () => [{ feed, shiftMs: 0 }],
+    points: () => panels[0]?.width ?? 800,
+    liveMs: () => {
+      const now = serverNow();
+      const first = Math.min(...[...feed.timelines.values()].map((timeline) => timeline.buffer.firstTime ?? now));
+      return LIVE_WINDOWS_MS.find((ms) => now - first < ms * 0.95) ?? LIVE_MS;
+    },
+    changed: () => panels.forEach((panel) => panel.mark()),
+    tell: (busy, failed) => {
+      root.setAttribute("aria-busy", String(busy));
+      if (notice) notice.hidden = !failed;
+    },
+  });
+  const range = createRangeControl(
+    root,
+    config,
+    (view) => {
+      root.dataset.view = view.kind;
+      viewport.show(view);
+    },
+    viewport.prepare,
+  );
+  for (const metric of config.metrics) {
+    const element = /** @type {HTMLElement | null} */ (root.querySelector(`[data-chart="${CSS.escape(metric.name)}"]`));
+    const timeline = feed.timelines.get(metric.name);
+    if (!element || !timeline) continue;
+    panels.push(createPanel(element, { metric, zone: config.zone, timeline, viewport, loop, marks: () => config.marks, range }));
   }
 
-  /** @type {View} */
-  let view = { kind: "live" };
-  /** @type {AbortController | null} */
-  let asking = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let again;
-  /** @type {(() => void) | null} */
-  let unwatch = null;
   let lastMs = config.lastSeenMs;
-  const known = new Set(config.metrics.map((metric) => metric.name));
-  const seen = root.querySelector("[data-seen]");
-  const notice = /** @type {HTMLElement | null} */ (root.querySelector("[data-history-failed]"));
+  const known = new Set(config.known);
 
   /** @param {import("./live-socket.js").Message} message */
   const receive = (message) => {
     const times = message.t ?? [];
     if (times.length) lastMs = Math.max(lastMs ?? 0, times[times.length - 1]);
-    for (const panel of panels) panel.receive(message.type === "snapshot", times, message.metrics?.[panel.metric.name]);
+    if (message.type !== "snapshot" && message.type !== "readings") return;
+    feed.receive(message);
+    if (message.type === "snapshot") viewport.reload();
+    for (const panel of panels) if (message.metrics?.[panel.metric.name] || message.type === "snapshot") panel.heard(message.type === "snapshot");
     if (Object.keys(message.metrics ?? {}).some((name) => !known.has(name))) tellOfMore();
   };
 
@@ -84,52 +98,10 @@ export function mount(root) {
     else root.querySelector("[data-more-metrics]")?.removeAttribute("hidden");
   };
 
-  const watch = () => {
-    unwatch ??= live.watch({ machines: [config.machine], metrics: null, history_s: LIVE_MS / 1000 }, receive);
-  };
-
-  /** @param {View} next */
-  const show = (next) => {
-    view = next;
-    asking?.abort();
-    clearTimeout(again);
-    root.dataset.view = next.kind;
-    if (notice) notice.hidden = true;
-    watch();
-    if (next.kind === "live") for (const panel of panels) panel.goLive();
-    else void load();
-  };
-
-  const load = async () => {
-    const now = Math.round(serverNow());
-    const [from, to] = view.kind === "last" ? [now - view.ms, now] : view.kind === "window" ? [view.from, view.to] : [now - LIVE_MS, now];
-    const controller = new AbortController();
-    asking = controller;
-    root.setAttribute("aria-busy", "true");
-    try {
-      const points = Math.max(100, Math.min(1500, panels[0]?.width ?? 800));
-      const found = await historyRead(config.historyUrl, { from, to, points, metrics: panels.map((panel) => panel.metric.name), signal: controller.signal });
-      for (const panel of panels) panel.showStored(found.columns.get(panel.metric.name), from, to);
-      if (notice) notice.hidden = true;
-      if (view.kind === "last") again = setTimeout(reload, Math.max(REFRESH_LEAST_MS, found.bucketMs));
-    } catch (error) {
-      if (controller.signal.aborted) return;
-      console.warn("history", error);
-      if (notice) notice.hidden = false;
-      again = setTimeout(reload, REFRESH_LEAST_MS);
-    }
-    root.removeAttribute("aria-busy");
-  };
-
-  const reload = () => {
-    if (document.hidden) again = setTimeout(reload, REFRESH_LEAST_MS);
-    else void load();
-  };
-
+  const seen = root.querySelector("[data-seen]");
   const tick = () => {
-    if (document.hidden) return;
-    for (const panel of panels) panel.tick();
-    if (!seen) return;
+    feed.trim();
+    if (document.hidden || !seen) return;
     const judged = judgeAge(lastMs, serverNow(), config.silentAfterS * 1000);
     const word = config.words[judged.state] ?? "";
     const text = judged.state === "live" || judged.state === "new" ? word : `${word} ${age(judged.seconds)}`;
@@ -137,25 +109,57 @@ export function mount(root) {
     seen.parentElement?.setAttribute("data-state", judged.state);
   };
 
-  const range = createRangeControl(root, config, show);
   const timer = setInterval(tick, TICK_MS);
-  const offAlert = live.on("alert", (message) => {
-    if (message.alert?.machine !== config.machine) return;
-    mergeMark(config.marks, message.alert);
-    loop.markAll();
-  });
+  // Metrics that are not shown are watched too where there are none yet: the first reading brings the charts.
+  const metrics = config.metrics.length > 0 && config.metrics.length < config.known.length ? config.metrics.map((metric) => metric.name) : null;
+  const offs = [
+    live.watch({ machines: [config.machine], metrics, history_s: HISTORY_MS / 1000 }, receive),
+    live.on("status", (message) => {
+      if (message.code === "history_delayed") feed.delayed();
+    }),
+    live.on("alert", (message) => {
+      if ((message.alert?.machine?.key ?? message.alert?.machine) !== config.machine) return;
+      mergeMark(config.marks, message.alert);
+      loop.markAll();
+    }),
+    listenForLink(root, () => range.link),
+  ];
   range.start();
 
   return () => {
     clearInterval(timer);
-    clearTimeout(again);
-    asking?.abort();
-    unwatch?.();
-    offAlert();
+    for (const off of offs) off();
+    viewport.stop();
     range.stop();
+    feed.stop();
     for (const panel of panels) panel.destroy();
     loop.stop();
   };
+}
+
+/**
+ * “Copy link”: the address of exactly what is seen.
+ * @param {HTMLElement} root @param {() => string} link
+ */
+export function listenForLink(root, link) {
+  const button = /** @type {HTMLElement | null} */ (root.querySelector("[data-copy-link]"));
+  if (!button) return () => {};
+  const words = button.querySelector("[data-copy-words]") ?? button;
+  const [before, after] = [words.textContent ?? "", button.dataset.copied ?? ""];
+  const copy = async () => {
+    const address = link();
+    history.replaceState(null, "", address);
+    try {
+      await navigator.clipboard.writeText(address);
+      words.textContent = after;
+    } catch {
+      // Not over plain HTTP: the address bar has it now, to be copied from there.
+      words.textContent = button.dataset.inAddress ?? after;
+    }
+    setTimeout(() => (words.textContent = before), 2_500);
+  };
+  button.addEventListener("click", copy);
+  return () => button.removeEventListener("click", copy);
 }
 
 /**
@@ -163,125 +167,17 @@ export function mount(root) {
  * @param {Mark[]} marks @param {any} alert
  */
 export function mergeMark(marks, alert) {
+  /** @type {Mark} */
   const mark = {
     id: alert.id,
+    kind: "alert",
     from: Date.parse(alert.since_at),
     to: alert.returned_at ? Date.parse(alert.returned_at) : null,
     severity: alert.severity,
     title: alert.title,
     metrics: (alert.evidence?.metrics ?? []).map((/** @type {{ metric: string }} */ part) => part.metric),
   };
-  const at = marks.findIndex((known) => known.id === mark.id);
+  const at = marks.findIndex((known) => known.id === mark.id && (known.kind ?? "alert") === "alert");
   if (at >= 0) marks[at] = mark;
   else marks.push(mark);
-}
-
-/**
- * One metric: its chart, its last value, its key figures.
- * @param {HTMLElement} element @param {MetricConfig} metric @param {Config} config
- * @param {ReturnType<typeof pageFrameLoop>} loop
- * @param {(now: number) => number} liveWindow how much of the past is shown live
- * @param {(from: number, to: number) => void} onZoom
- */
-function createPanel(element, metric, config, loop, liveWindow, onZoom) {
-  const field = (/** @type {string} */ name) => /** @type {HTMLElement | null} */ (element.querySelector(`[data-${name}]`));
-  const area = /** @type {HTMLElement} */ (field("plot"));
-  const [valueAt, readout, empty] = [field("value"), field("readout"), field("empty")];
-  const figures = { min: field("min"), mean: field("mean"), max: field("max") };
-  const buffer = new SeriesBuffer();
-  /** @type {{ columns: Columns, from: number, to: number } | null} */
-  let stored = null;
-  let isLive = true;
-  let figuresMs = 0;
-  // Until the server has answered, an empty chart says nothing: neither that there are readings nor that there are none.
-  let answered = false;
-
-  const chart = createTimeChart(area, { metric, zone: config.zone, marks: () => config.marks, onZoom, onCursor: read });
-
-  /** @param {number | null} at */
-  function read(at) {
-    if (!readout) return;
-    const column = at === null ? null : chart.columnAt(at);
-    readout.textContent = column
-      ? `${clockTime(column.t, config.zone, { day: Boolean(stored) })}  ${figure(column.mean)}${metric.unit ? ` ${metric.unit}` : ""}`
-      : "";
-  }
-
-  /** @param {Columns} columns @param {number} from */
-  function tell(columns, from) {
-    const now = performance.now();
-    if (isLive && now - figuresMs < FIGURES_EVERY_MS) return;
-    figuresMs = now;
-    const found = keyFigures(columns, from);
-    for (const name of /** @type {const} */ (["min", "mean", "max"])) {
-      const place = figures[name];
-      if (place) place.textContent = figure(found[name]);
-    }
-    if (valueAt && buffer.lastValue !== null) {
-      valueAt.textContent = figure(buffer.lastValue);
-      const outside = metric.band !== null && (buffer.lastValue < metric.band[0] || buffer.lastValue > metric.band[1]);
-      element.toggleAttribute("data-outside", outside);
-    }
-    if (empty) empty.hidden = found.count > 0 || !answered;
-  }
-
-  loop.add(element, () => {
-    if (!isLive) {
-      if (stored) chart.draw(stored.columns, stored.from, stored.to);
-      return;
-    }
-    const to = serverNow();
-    buffer.trim(to - LIVE_MS - 60_000);
-    const windowMs = liveWindow(to);
-    const from = to - windowMs;
-    const columns = buffer.columns(from, to, Math.max(20, windowMs / chart.width));
-    chart.draw(columns, from, to);
-    tell(columns, from);
-  });
-
-  return {
-    metric,
-    get firstTime() {
-      return buffer.firstTime;
-    },
-    get width() {
-      return Math.round(chart.width);
-    },
-    /** @param {boolean} whole @param {number[]} times @param {(number | null)[] | undefined} values */
-    receive(whole, times, values) {
-      answered ||= whole;
-      if (!values) return;
-      if (whole) buffer.replaceFrom(times, values);
-      else buffer.push(times, values);
-      if (isLive) loop.mark(element);
-      else tellLast();
-    },
-    /** @param {Columns | undefined} columns @param {number} from @param {number} to */
-    showStored(columns, from, to) {
-      isLive = false;
-      answered = true;
-      stored = { columns: columns ?? { t: [], min: [], mean: [], max: [], count: [] }, from, to };
-      loop.mark(element);
-      tell(stored.columns, from);
-    },
-    goLive() {
-      isLive = true;
-      stored = null;
-      loop.mark(element);
-    },
-    tick() {
-      if (isLive) loop.mark(element);
-    },
-    destroy() {
-      loop.remove(element);
-      chart.destroy();
-    },
-  };
-
-  function tellLast() {
-    const now = performance.now();
-    if (!valueAt || buffer.lastValue === null || now - figuresMs < FIGURES_EVERY_MS) return;
-    figuresMs = now;
-    valueAt.textContent = figure(buffer.lastValue);
-  }
 }

@@ -1,11 +1,21 @@
 """Buckets and thinning keep what an eye would miss."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from telemetry.history.downsample import WIDTHS_MS, bucket_count, bucket_width, regroup, thinned
 
 DAY = 86_400_000
+# What browsers choose by the same table: tests/js/timeline.test.js.
+WIDTHS = json.loads((Path(__file__).parents[2] / "js" / "widths.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("from_ms", "to_ms", "points", "width"), WIDTHS)
+def test_browsers_choose_the_same_width(from_ms: int, to_ms: int, points: int, width: int) -> None:
+    assert bucket_width(from_ms=from_ms, to_ms=to_ms, points=points) == width
 
 
 @pytest.mark.parametrize("points", [2, 3, 10, 999, 1000, 10_000])
