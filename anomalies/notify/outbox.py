@@ -113,6 +113,6 @@ def _failed(row: Notification, error: DeliveryError) -> None:
 
 def _wait_s(attempts: int, asked_s: float | None) -> float:
     """Twice as long each time, spread a little, and no shorter than the place asked for."""
-    wait_s = min(_FIRST_WAIT_S * 2 ** (attempts - 1), _LONGEST_WAIT_S)
+    wait_s = float(min(_FIRST_WAIT_S * 2.0 ** (attempts - 1), _LONGEST_WAIT_S))
     spread_s = wait_s * (1 + _JITTER * random.random())  # noqa: S311  # no secret
     return max(spread_s, min(asked_s or 0.0, _LONGEST_WAIT_S))

@@ -4,7 +4,7 @@ Each entry is one of `person:ADDRESS`, `role:ROLE`, `on-call:SCHEDULE`, `target:
 people optionally with channels behind a slash: `role:supervisor/sms,email`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,12 +88,12 @@ def _problem(entry: Any) -> str:
     strange = [channel for channel in wish.channels if channel not in _PERSONAL]
     if strange:
         return _("People are not told by “%(channel)s”.") % {"channel": strange[0]}
-    known = {
+    known: dict[str, Callable[[], bool]] = {
         "person": lambda: User.objects.filter(email__iexact=wish.name, is_active=True).exists(),
         "role": lambda: wish.name in Role.values,
         "on-call": lambda: OnCallSchedule.objects.filter(name=wish.name).exists(),
         "target": lambda: NotificationTarget.objects.filter(name=wish.name).exists(),
         "route": lambda: Route.objects.filter(name=wish.name).exists(),
         "everybody": lambda: not wish.name,
-    }[wish.kind]
-    return "" if known() else _("“%(entry)s” names nothing that is here.") % {"entry": entry}
+    }
+    return "" if known[wish.kind]() else _("“%(entry)s” names nothing that is here.") % {"entry": entry}

@@ -49,7 +49,7 @@ class TwilioSettings:
         )
 
 
-class _Http(TwilioHttpClient):  # type: ignore[misc]  # the library has no types for it
+class _Http(TwilioHttpClient):
     """The library's own HTTP client, which may speak to another host: a region's, a proxy, or a test's server."""
 
     def __init__(self, api_url: str) -> None:

@@ -1,7 +1,7 @@
 """E-mail: text and HTML with the evidence chart inside, threaded, each message under one id whenever it is tried."""
 
 import hashlib
-from email.message import MIMEPart
+from email.mime.image import MIMEImage
 from smtplib import (
     SMTPAuthenticationError,
     SMTPConnectError,
@@ -92,11 +92,11 @@ def _attach_html(message: EmailMultiAlternatives, row: Notification) -> None:
     if picture is not None:
         cid = message_id(f"chart:{row.dedupe_key}")[1:-1]
         shown = _PICTURE.format(cid=cid, alt=_attribute(row.alert.summary if row.alert else ""))
-        part = MIMEPart()
-        part.set_content(picture, maintype="image", subtype="png", disposition="inline", cid=f"<{cid}>")
-        part.set_param("name", "evidence.png", header="Content-Type")
-        message.mixed_subtype = "related"
-        message.attach(part)  # type: ignore[arg-type]  # Django 5.2's stubs know the older class alone
+        part = MIMEImage(picture, "png", name="evidence.png")
+        part.add_header("Content-ID", f"<{cid}>")
+        part.add_header("Content-Disposition", "inline", filename="evidence.png")
+        message.mixed_subtype = "related"  # type: ignore[attr-defined]  # the stubs forget it
+        message.attach(part)
     message.attach_alternative(row.body_html.replace(CHART_PLACE, shown), "text/html")
 
 

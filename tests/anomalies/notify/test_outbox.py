@@ -4,43 +4,21 @@ from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from threading import Barrier
 from unittest.mock import patch
 
-import pytest
 from django.core import mail
 from django.db import connections
 
-from anomalies.alerts.opening import Finding, alert_raise, alert_return
+from anomalies.alerts.opening import alert_return
 from anomalies.models import Notification, NotificationState, TargetHealth
 from anomalies.notify import outbox
 from anomalies.notify.channels import email
 from anomalies.notify.outbox import drain
 from common import clock
-from telemetry.models import Line, Machine, Metric, Site
+from telemetry.models import Machine
 from tenants.context import factory_context
 from tests.conftest import person_make
 
 
-def raised(machine: Machine, **changes):
-    given = {
-        "machine": machine,
-        "cause": "detector",
-        "severity": "high",
-        "title": "Vibration above normal",
-        "summary": "Vibration 7.90 mm/s, normal 1.80–3.10, since 10:42 CET",
-        "since_at": clock.now(),
-        "evidence": {"metrics": [{"metric": "vibration", "share": 1.0, "observed": 7.9, "expected": [1.8, 3.1]}]},
-    }
-    return alert_raise(Finding(**{**given, **changes}))
-
-
-@pytest.fixture
-def machine(in_acme) -> Machine:
-    line = Line.objects.create(name="Line 1", site=Site.objects.create(name="Łódź", time_zone="Europe/Warsaw"))
-    machine = Machine.objects.create(key="M07", name="Pump <7>", line=line)
-    Metric.objects.create(machine=machine, name="vibration", unit="mm/s")
-    return machine
-
-
-def test_everybody_who_may_act_is_told_once_and_nobody_else(machine, operator, owner, viewer):
+def test_everybody_who_may_act_is_told_once_and_nobody_else(machine, operator, owner, viewer, raised):
     unconfirmed = person_make(machine_factory(), "new@acme.example", "operator")
     unconfirmed.emailaddress_set.update(verified=False)
     raised(machine)
@@ -56,7 +34,7 @@ def machine_factory():
     return factory_current()
 
 
-def test_the_mail_says_what_is_wrong_since_when_and_where_to_act(machine, operator):
+def test_the_mail_says_what_is_wrong_since_when_and_where_to_act(machine, operator, raised):
     alert = raised(machine)
     drain()
     message = mail.outbox[0]
@@ -76,7 +54,7 @@ def test_the_mail_says_what_is_wrong_since_when_and_where_to_act(machine, operat
     assert "Pump &lt;7&gt;" in html
 
 
-def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, operator):
+def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, operator, raised):
     raised(machine)
     alert_return(machine=machine, cause="detector", at=clock.now())
     assert drain() == 2
@@ -86,20 +64,20 @@ def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, opera
     assert first.extra_headers["Message-ID"] != second.extra_headers["Message-ID"]
 
 
-def test_an_alert_that_flaps_fills_no_mailbox(machine, operator):
+def test_an_alert_that_flaps_fills_no_mailbox(machine, operator, raised):
     for _ in range(5):
         raised(machine)
         alert_return(machine=machine, cause="detector", at=clock.now())
     assert drain() == 2
 
 
-def test_a_line_break_in_a_name_makes_no_header(machine, operator):
+def test_a_line_break_in_a_name_makes_no_header(machine, operator, raised):
     raised(machine, title="Vibration\nBcc: everybody@example.com")
     assert drain() == 1
     assert "\n" not in mail.outbox[0].subject
 
 
-def test_a_server_that_is_away_is_tried_again_later_with_the_same_message_id(machine, operator):
+def test_a_server_that_is_away_is_tried_again_later_with_the_same_message_id(machine, operator, raised):
     raised(machine)
     tried = []
 
@@ -118,7 +96,7 @@ def test_a_server_that_is_away_is_tried_again_later_with_the_same_message_id(mac
     assert mail.outbox[0].extra_headers["Message-ID"] == tried[0]
 
 
-def test_after_enough_attempts_it_is_given_up_and_shown(machine, operator):
+def test_after_enough_attempts_it_is_given_up_and_shown(machine, operator, raised):
     raised(machine)
     with patch.object(email.EmailMultiAlternatives, "send", side_effect=SMTPServerDisconnected("gone")):
         waits = []
@@ -134,7 +112,7 @@ def test_after_enough_attempts_it_is_given_up_and_shown(machine, operator):
     assert [15 <= waits[0] < 20, 30 <= waits[1] < 38, 60 <= waits[2] < 74] == [True] * 3, waits
 
 
-def test_an_address_that_does_not_exist_is_not_tried_again(machine, operator):
+def test_an_address_that_does_not_exist_is_not_tried_again(machine, operator, raised):
     raised(machine)
     refusal = SMTPRecipientsRefused({operator.email: (550, b"no such user")})
     with patch.object(email.EmailMultiAlternatives, "send", side_effect=refusal):
@@ -142,7 +120,7 @@ def test_an_address_that_does_not_exist_is_not_tried_again(machine, operator):
     assert Notification.objects.get().state == NotificationState.DEAD
 
 
-def test_one_message_that_fails_does_not_hold_back_the_others(machine, operator, owner):
+def test_one_message_that_fails_does_not_hold_back_the_others(machine, operator, owner, raised):
     raised(machine)
 
     def refuse_one(message, **_):
@@ -155,7 +133,7 @@ def test_one_message_that_fails_does_not_hold_back_the_others(machine, operator,
     assert Notification.objects.get(recipient=owner.email).state == NotificationState.SENT
 
 
-def test_two_workers_that_drain_at_once_send_each_message_once(live_factory):
+def test_two_workers_that_drain_at_once_send_each_message_once(live_factory, raised):
     for number in range(12):
         person_make(live_factory, f"person{number}@live.example", "operator")
     with factory_context(live_factory):
