@@ -77,12 +77,6 @@ class AlertDetailSerializer(AlertSerializer):
         return {**alert_as_dict(instance), "events": [event_as_dict(event) for event in instance.events.all()]}
 
 
-class AcknowledgeSerializer(serializers.Serializer[Any]):
-    """What a person may say with an acknowledgement."""
-
-    comment = serializers.CharField(required=False, allow_blank=True, max_length=2_000, default="")
-
-
 class AnalyzeSerializer(serializers.Serializer[Any]):
     """The window to score."""
 

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from anomalies.detection.explain import Carrier
 from anomalies.detection.features import Aspect
-from anomalies.models import Operator, Rule
 from common import clock
 from telemetry.figures import age, figure
 from telemetry.models import Metric
@@ -78,25 +77,6 @@ def detector_title(parts: Sequence[tuple[Carrier, Metric]]) -> str:
         return _("%(metric)s is restless") % {"metric": metric_title(metric)}
     side = _("%(metric)s above normal") if carrier.observed > carrier.high else _("%(metric)s below normal")
     return side % {"metric": metric_title(metric)}
-
-
-def rule_title(rule: Rule) -> str:
-    """The heading of a limit's alert."""
-    above = rule.operator == Operator.ABOVE
-    text = _("%(metric)s above its limit") if above else _("%(metric)s below its limit")
-    return text % {"metric": metric_title(rule.metric)}
-
-
-def rule_summary(rule: Rule, *, observed: float, since_at: datetime, zone: ZoneInfo) -> str:
-    """Observed against the limit, and since when."""
-    unit = f" {rule.metric.unit}" if rule.metric.unit else ""
-    return _("%(metric)s %(observed)s%(unit)s, limit %(limit)s%(unit)s, since %(since)s") % {
-        "metric": metric_title(rule.metric),
-        "observed": figure(observed),
-        "limit": figure(rule.value),
-        "unit": unit,
-        "since": since_text(since_at, zone),
-    }
 
 
 def silence_title() -> str:

@@ -1,0 +1,21 @@
+"""Routes about alerts and planned quiet: the API's under /api/v1, and the pages'."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from anomalies.alerts import api, maintenance_api
+
+api_patterns: list[URLPattern | URLResolver] = [
+    path("alerts", api.AlertsView.as_view(), name="api_alerts"),
+    path("alerts/bulk", api.BulkView.as_view(), name="api_alerts_bulk"),
+    path("alerts/<int:alert_id>", api.AlertView.as_view(), name="api_alert"),
+    path("alerts/<int:alert_id>/similar", api.SimilarView.as_view(), name="api_alert_similar"),
+    path("alerts/<int:alert_id>/acknowledge", api.AcknowledgeView.as_view(), name="api_alert_acknowledge"),
+    path("alerts/<int:alert_id>/shelve", api.ShelveView.as_view(), name="api_alert_shelve"),
+    path("alerts/<int:alert_id>/unshelve", api.UnshelveView.as_view(), name="api_alert_unshelve"),
+    path("alerts/<int:alert_id>/comment", api.CommentView.as_view(), name="api_alert_comment"),
+    path("alerts/<int:alert_id>/close", api.CloseView.as_view(), name="api_alert_close"),
+    path("maintenance", maintenance_api.WindowsView.as_view(), name="api_maintenance"),
+    path("maintenance/<int:window_id>", maintenance_api.WindowView.as_view(), name="api_maintenance_window"),
+    # Keys of machines may hold slashes.
+    path("machine-service/<path:machine>", maintenance_api.ServiceView.as_view(), name="api_machine_service"),
+]
