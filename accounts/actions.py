@@ -60,19 +60,24 @@ BY_SCOPE: dict[str, frozenset[str]] = {
     Scope.WRITE: frozenset({ACKNOWLEDGE, REPORTS, RULES, ANALYTICS, ORDERS, EQUIPMENT}),
     Scope.INGEST: frozenset({INGEST}),
 }
+# Not for people who are restricted to a part of the plant, because it tells of all of it or changes all of it.
+_WHOLE_FACTORY = frozenset({REPORTS, RULES, DELIVERIES, NOTIFICATIONS, EQUIPMENT, PEOPLE, AUDIT, FACTORY})
 ADMINISTRATORS = frozenset({Role.ADMIN, Role.OWNER})
 
 
-def actions_of_role(role: str, *, custom: Iterable[str] | None = None, extra: Iterable[str] = ()) -> frozenset[str]:
+def actions_of_role(
+    role: str, *, custom: Iterable[str] | None = None, extra: Iterable[str] = (), restricted: bool = False
+) -> frozenset[str]:
     """What a role allows, or a factory's own role (`custom`) in its place, with single permissions on top.
 
-    Whatever was stored, nothing that can't be given singly comes from `custom` or `extra`.
+    Whatever was stored, nothing that can't be given singly comes from `custom` or `extra`, and whoever is restricted
+    to a part of the plant may do nothing that is the whole factory's.
 
     >>> sorted(actions_of_role("viewer", extra=["rules", "factory"]))
     ['rules', 'view']
     """
     base = BY_ROLE.get(role, frozenset()) if custom is None else frozenset({VIEW}) | _single(custom)
-    return base | _single(extra)
+    return (base | _single(extra)) - (_WHOLE_FACTORY if restricted else frozenset())
 
 
 def _single(actions: Iterable[str]) -> frozenset[str]:

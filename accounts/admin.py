@@ -87,7 +87,8 @@ class PersonAdmin(FactoryModelAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """By the same functions as the People page, so that the same is checked and written down."""
         person, actor = User.objects.get(pk=obj.pk), form.actor
-        role_change(actor=actor, person=person, role=obj.role)
+        if person.role != obj.role:  # else a role of the factory's own would be taken away
+            role_change(actor=actor, person=person, role=obj.role)
         if person.is_active != obj.is_active:
             (person_reactivate if obj.is_active else person_deactivate)(actor=actor, person=person)
         User.objects.filter(pk=obj.pk).update(first_name=obj.first_name, last_name=obj.last_name)

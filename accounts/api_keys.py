@@ -215,16 +215,17 @@ def api_key_revoke(*, key: ApiKey, revoked_by: User | None = None) -> None:
     audit_record(actor=revoked_by or "system", action="api_key.revoked", target=key.prefix, name=key.name)
 
 
-def verify_key(raw: str, *, scope: str | None) -> VerifiedKey:
+def verify_key(raw: str, *, scope: str | None, address: Callable[[], str] | None = None) -> VerifiedKey:
     """Prove a raw key and that it carries the scope (None: any); from any thread, inside or outside a factory.
 
-    Answers are remembered for a second in this process; while PostgreSQL is away, a key that was good goes on.
+    address: where it is used from, noted with its last use now and then; `require_address` is what refuses. Answers
+    are remembered for a second in this process; while PostgreSQL is away, a key that was good goes on.
     Raises KeyInvalidError, ScopeMissingError.
     """
     parsed = parse_key(raw)
     digest = _digest(raw)
     held = _verified.fresh(digest)
-    verified = held.value if held else _verify_afresh(parsed, digest)
+    verified = held.value if held else _verify_afresh(parsed, digest, address)
     if verified is None or verified.over:
         raise _invalid()
     if scope is not None and scope not in verified.scopes:
@@ -260,9 +261,9 @@ def keys_forget() -> None:
     _verified.clear()
 
 
-def _verify_afresh(parsed: ParsedKey, digest: str) -> VerifiedKey | None:
+def _verify_afresh(parsed: ParsedKey, digest: str, address: Callable[[], str] | None) -> VerifiedKey | None:
     try:
-        verified = _look_up(parsed)
+        verified = _look_up(parsed, address)
     except DatabaseError as error:
         held = _verified.stale(digest, within_s=_STALE_S)
         if held is None:
@@ -273,14 +274,14 @@ def _verify_afresh(parsed: ParsedKey, digest: str) -> VerifiedKey | None:
     return verified
 
 
-def _look_up(parsed: ParsedKey) -> VerifiedKey | None:
+def _look_up(parsed: ParsedKey, address: Callable[[], str] | None) -> VerifiedKey | None:
     try:
         with factory_context(parsed.factory):
             key = ApiKey.objects.filter(prefix=parsed.prefix, revoked_at=None).first()
             proven = _proven(key, _digest(parsed.secret))
             if key is None or proven is None:
                 return None
-            _note_use(key)
+            _note_use(key, address() if address else "")
             return key_verified(parsed.factory, key, proven)
     except FactoryNotFoundError:
         return None
@@ -311,10 +312,10 @@ def _proven(key: ApiKey | None, digest: str) -> str | None:
     return matching[0] if key and matching else None
 
 
-def _note_use(key: ApiKey) -> None:
+def _note_use(key: ApiKey, address: str) -> None:
     now = clock.now()
     if key.last_used_at is None or now - key.last_used_at > _USE_NOTED_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now, last_used_from=address[:45])
 
 
 def _invalid() -> KeyInvalidError:

@@ -46,9 +46,10 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
         factory = factory_current()
         if raw is None or factory is None:
             return None
-        verified = verify_key(raw, scope=None)
+        address = partial(network_address, request)
+        verified = verify_key(raw, scope=None, address=address)
         require_factory(verified, factory.slug)
-        require_address(verified, partial(network_address, request))
+        require_address(verified, address)
         asker = KeyUser(verified)
         reach_enter(reach_of(asker))
         return asker, verified

@@ -1,13 +1,17 @@
 """What people type on the pages of this app, checked field by field."""
 
+import re
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Role, Scope, User
+from accounts.api_keys import networks_read
+from accounts.models import Scope, User
 from accounts.signup import address_suggest
 from common.errors import DomainError
 from common.times import zone_names
@@ -80,18 +84,6 @@ class SignupForm(forms.Form):
         return data
 
 
-class InvitationForm(forms.Form):
-    """Whom to invite, as what."""
-
-    email = forms.EmailField(label=_("E-mail address"), max_length=254)
-
-    def __init__(self, *args: Any, roles: list[Role], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["role"] = forms.ChoiceField(
-            label=_("Role"), choices=[(role.value, role.label) for role in roles], initial=Role.OPERATOR
-        )
-
-
 class AcceptForm(forms.Form):
     """The person who accepts an invitation."""
 
@@ -112,6 +104,20 @@ class AcceptForm(forms.Form):
         if data.get("password"):
             _check_password(self, data["password"], User(email=self.email, first_name=data.get("name", "")))
         return data
+
+
+class WordsField(forms.CharField):
+    """Words with commas or line breaks between, as a list."""
+
+    def to_python(self, value: Any) -> Any:
+        return [word.strip() for word in re.split(r"[,\n]", str(value or "")) if word.strip()]
+
+    def validate(self, value: Any) -> None:
+        if self.required and not value:
+            raise ValidationError(self.error_messages["required"], code="required")
+
+    def run_validators(self, value: Any) -> None:
+        """The text's own checks don't hold for a list."""
 
 
 class NameForm(forms.Form):
@@ -139,3 +145,31 @@ class ApiKeyForm(forms.Form):
         initial=[Scope.INGEST, Scope.READ],
         widget=forms.CheckboxSelectMultiple,
     )
+    machines = WordsField(
+        label=_("Machines"), required=False, help_text=_("Their keys, with commas between; empty for all machines.")
+    )
+    addresses = WordsField(
+        label=_("Networks"),
+        required=False,
+        help_text=_("Where it may be used from, such as 192.0.2.0/24; empty for anywhere."),
+    )
+    expires_on = forms.DateField(
+        label=_("Good until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("The end of this day in the plant’s time; empty for no end."),
+    )
+
+    def clean_expires_on(self) -> date | None:
+        day: date | None = self.cleaned_data["expires_on"]
+        if day is not None and day < timezone.localdate():
+            raise ValidationError(_("This day has passed."))
+        return day
+
+    def clean_addresses(self) -> list[str]:
+        words: list[str] = self.cleaned_data["addresses"]
+        try:
+            networks_read(words)
+        except DomainError as error:
+            raise ValidationError(error.detail, code=error.code) from error
+        return words

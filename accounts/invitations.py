@@ -8,10 +8,11 @@ from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from accounts.access import Access
 from accounts.audit import audit_record
 from accounts.mail import factory_link, mail_send
 from accounts.models import Invitation, User
-from accounts.people import person_rename, role_check
+from accounts.people import actions_check, people_limit_check, person_rename
 from common import clock
 from common.errors import ConflictError, DomainError, NotFoundError
 
@@ -65,7 +66,7 @@ def invitations_pending() -> list[Invitation]:
     """Invitations that can still be accepted, or whose time is over and that may be sent again; newest first."""
     return list(
         Invitation.objects.filter(accepted_at=None, revoked_at=None)
-        .select_related("invited_by")
+        .select_related("invited_by", "custom_role")
         .order_by("-created_at")
     )
 
@@ -79,22 +80,27 @@ def invitation_get(invitation_id: int) -> Invitation:
 
 
 @transaction.atomic
-def invitation_create(*, actor: User, email: str, role: str) -> Invitation:
-    """Invite an address and send the mail.
+def invitation_create(*, actor: User, email: str, access: Access | str) -> Invitation:
+    """Invite an address and send the mail. access: what the person will have; a role's name is enough.
 
-    Raises RoleTooHighError, AlreadyHereError, InvitationMailError.
+    Raises RoleTooHighError, AlreadyHereError, PeopleLimitError, AccessInvalidError, InvitationMailError.
     """
-    role_check(actor, role)
+    offered = Access(access) if isinstance(access, str) else access
+    offered.check()
+    actions_check(actor, (offered.role, offered.actions))
     address = email.strip().lower()
     if User.objects.filter(email__iexact=address).exists():
         raise AlreadyHereError(_("This address belongs to a person of this factory already."))
     if Invitation.objects.filter(email=address, accepted_at=None, revoked_at=None).exists():
         raise AlreadyHereError(_("This address has been invited already: send that invitation again, or revoke it."))
+    people_limit_check()
     token = secrets.token_urlsafe(32)
-    invitation = Invitation.objects.create(
-        email=address, role=role, token_hash=_hash(token), invited_by=actor, expires_at=clock.now() + VALID_FOR
+    invitation = Invitation(
+        email=address, token_hash=_hash(token), invited_by=actor, expires_at=clock.now() + VALID_FOR
     )
-    audit_record(actor=actor, action="invitation.sent", target=address, role=role)
+    offered.apply(invitation)
+    invitation.save()
+    audit_record(actor=actor, action="invitation.sent", target=address, after=offered.to_audit())
     _mail(invitation, token)
     return invitation
 
@@ -102,7 +108,7 @@ def invitation_create(*, actor: User, email: str, role: str) -> Invitation:
 @transaction.atomic
 def invitation_resend(*, actor: User, invitation: Invitation) -> Invitation:
     """Send it again, with a new link and new 48 hours; the old link dies. Raises InvitationGoneError."""
-    role_check(actor, invitation.role)
+    actions_check(actor, (invitation.role, Access.of(invitation).actions))
     token = secrets.token_urlsafe(32)
     changed = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(
         token_hash=_hash(token), expires_at=clock.now() + VALID_FOR
@@ -118,7 +124,7 @@ def invitation_resend(*, actor: User, invitation: Invitation) -> Invitation:
 @transaction.atomic
 def invitation_revoke(*, actor: User, invitation: Invitation) -> None:
     """Take it back. Raises InvitationGoneError when it was used in the meantime."""
-    role_check(actor, invitation.role)
+    actions_check(actor, (invitation.role, Access.of(invitation).actions))
     changed = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(
         revoked_at=clock.now()
     )
@@ -162,7 +168,10 @@ def _accept(invitation: Invitation, *, name: str, password: str) -> User:
     if not taken:
         invitation.refresh_from_db()
         _refuse(invitation)
-    person = person_rename(person=User.objects.create_user(invitation.email, password, role=invitation.role), name=name)
+    person = User.objects.create_user(
+        invitation.email, password, role=invitation.role, custom_role=invitation.custom_role, reach=invitation.reach
+    )
+    person = person_rename(person=person, name=name)
     EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
     audit_record(actor=person, action="invitation.accepted", target=person.email, role=person.role)
     return person

@@ -1,6 +1,7 @@
 """Pages of a factory are closed unless they say otherwise."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -8,6 +9,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
+from accounts.attempts import network_address
+from accounts.audit import asked_from
 from accounts.reach import reach_bound, reach_enter, reach_of
 from tenants.context import factory_current
 from tenants.requests import is_api_path
@@ -18,13 +21,13 @@ OPEN_PREFIXES = ("/accounts/", "/health/", "/static/", "/api/schema", "/api/docs
 
 
 class ReachMiddleware(MiddlewareMixin):
-    """Binds how far a signed-in person sees on pages, and lets go of whatever was bound when the request is over.
+    """Binds how far a signed-in person sees on pages, and where the request comes from; lets go of both at its end.
 
     The API's doors bind it themselves, each as it proves who asks (`accounts.authentication`).
     """
 
     def __call__(self, request: HttpRequest) -> Any:
-        with reach_bound(None):
+        with reach_bound(None), asked_from(partial(network_address, request)):
             return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:

@@ -1,16 +1,16 @@
-"""People and keys: who belongs to the factory, who is invited, and which devices may talk to it."""
+"""People: who belongs to the factory, who is invited, and what each may do and see."""
 
 from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.api_keys import api_key_create, api_key_revoke
-from accounts.forms import ApiKeyForm, InvitationForm, NameForm
+from accounts.access import Access
+from accounts.access_forms import InvitationForm, PersonAccessForm, RoleForm, role_choices, roles_explained
+from accounts.forms import NameForm
 from accounts.invitations import (
     invitation_create,
     invitation_get,
@@ -18,17 +18,20 @@ from accounts.invitations import (
     invitation_revoke,
     invitations_pending,
 )
-from accounts.models import ApiKey, User
+from accounts.models import CustomRole, User
 from accounts.people import (
+    RoleTooHighError,
+    access_change,
     person_asking,
+    person_check,
     person_deactivate,
     person_get,
     person_reactivate,
     person_rename,
-    role_change,
-    roles_grantable,
 )
 from accounts.permissions import page_requires
+from accounts.reach import places
+from accounts.roles import role_create, role_delete, role_get, role_update
 from common import clock
 from common.errors import DomainError
 
@@ -60,12 +63,11 @@ def account(request: HttpRequest) -> HttpResponse:
 @page_requires("people")
 def people(request: HttpRequest) -> HttpResponse:
     """The people of the factory and those invited; POST invites one more."""
-    form = InvitationForm(request.POST or None, roles=roles_grantable(person_asking(request)))
+    actor = person_asking(request)
+    form = InvitationForm(request.POST or None, actor=actor)
     if request.method == "POST" and form.is_valid():
         try:
-            invitation = invitation_create(
-                actor=person_asking(request), email=form.cleaned_data["email"], role=form.cleaned_data["role"]
-            )
+            invitation = invitation_create(actor=actor, email=form.cleaned_data["email"], access=form.access())
         except DomainError as error:
             form.add_error("email", error.detail)
         else:
@@ -73,38 +75,51 @@ def people(request: HttpRequest) -> HttpResponse:
             return redirect("people")
     context = {
         "form": form,
-        "people": _people_for(person_asking(request)),
+        "people": _people_for(actor),
         "invitations": invitations_pending(),
-        "roles": roles_grantable(person_asking(request)),
+        "roles": roles_explained(),
         "now": clock.now(),
     }
     return render(request, "accounts/people.html", context, status=422 if form.errors else 200)
 
 
 def _people_for(viewer: User) -> list[User]:
-    """Everybody, marked with whether the viewer may change them."""
-    grantable = {role.value for role in roles_grantable(viewer)}
-    people = list(User.objects.order_by("-is_active", "email"))
-    for person in people:
-        person.manageable = person.role in grantable  # type: ignore[attr-defined]  # for the template alone
-    return people
+    """Everybody, marked with whether the viewer may change them, and with the names of what they are restricted to."""
+    names = {(f"{place.kind}s", place.pk): place.name for place in places()}
+    everybody = list(User.objects.select_related("custom_role").order_by("-is_active", "email"))
+    for person in everybody:
+        person.manageable = _may_change(viewer, person)  # type: ignore[attr-defined]  # for the template alone
+        reach = person.reach or {}
+        named = [(kind, pk) for kind in ("sites", "lines") for pk in reach.get(kind, [])]
+        person.sees = [names.get(place, _("a place that is gone")) for place in named]  # type: ignore[attr-defined]
+    return everybody
 
 
-@require_POST
+def _may_change(viewer: User, person: User) -> bool:
+    try:
+        person_check(viewer, person)
+    except RoleTooHighError:
+        return False
+    return True
+
+
+@require_http_methods(["GET", "POST"])
 @page_requires("people")
-def person_role(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Give a person another role."""
-    role = request.POST.get("role", "")
-    if role not in roles_grantable(person_asking(request)):
-        messages.error(request, _("You may not give that role."))
-        return redirect("people")
-    person = person_get(person_id)
-    _told(
-        request,
-        lambda: role_change(actor=person_asking(request), person=person, role=role),
-        _("%(person)s has a new role.") % {"person": person},
-    )
-    return redirect("people")
+def person_access(request: HttpRequest, person_id: int) -> HttpResponse:
+    """What one person may do and see."""
+    actor, person = person_asking(request), person_get(person_id)
+    person_check(actor, person)
+    form = PersonAccessForm(request.POST or None, actor=actor, before=Access.of(person))
+    if request.method == "POST" and form.is_valid():
+        try:
+            access_change(actor=actor, person=person, access=form.access())
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, _("%(person)s: saved, and in force at once.") % {"person": person})
+            return redirect("people")
+    context = {"form": form, "person": person}
+    return render(request, "accounts/person.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
@@ -148,33 +163,44 @@ def invitation_take_back(request: HttpRequest, invitation_id: int) -> HttpRespon
 
 
 @require_http_methods(["GET", "POST"])
-@never_cache
 @page_requires("people")
-def api_keys(request: HttpRequest) -> HttpResponse:
-    """The factory's keys; POST makes one and shows it in the answer, once."""
-    form = ApiKeyForm(request.POST or None)
-    made, raw = None, ""
+def roles(request: HttpRequest) -> HttpResponse:
+    """The factory's own roles; POST makes one, or changes the one that `role` names."""
+    actor = person_asking(request)
+    given = request.POST.get("role", "") or request.GET.get("role", "")
+    held = role_get(int(given)) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    initial = {"name": held.name, "actions": held.actions} if held else None
+    form = RoleForm(request.POST or None, actor=actor, initial=initial)
     if request.method == "POST" and form.is_valid():
-        made, raw = api_key_create(
-            name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], created_by=person_asking(request)
-        )
-        form = ApiKeyForm()
+        data = form.cleaned_data
+        try:
+            if held:
+                role_update(actor=actor, role=held, name=data["name"], actions=data["actions"])
+            else:
+                role_create(actor=actor, name=data["name"], actions=data["actions"])
+        except DomainError as error:
+            form.add_error("name", error.detail)
+        else:
+            messages.success(request, _("The role “%(name)s” is saved.") % {"name": data["name"]})
+            return redirect("roles")
     context = {
         "form": form,
-        "made": made,
-        "raw_key": raw,
-        "keys": ApiKey.objects.select_related("created_by").order_by("revoked_at", "-created_at"),
+        "held": held,
+        "own": CustomRole.objects.prefetch_related("people"),
+        "ours": roles_explained(),
+        "grantable": {value for value, _label in role_choices(actor)},
     }
-    return render(request, "accounts/api_keys.html", context, status=422 if form.errors else 200)
+    return render(request, "accounts/roles.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
 @page_requires("people")
-def api_key_end(request: HttpRequest, key_id: int) -> HttpResponse:
-    """Revoke a key."""
-    key = get_object_or_404(ApiKey, pk=key_id)
-    api_key_revoke(key=key, revoked_by=person_asking(request))
-    messages.success(
-        request, _("“%(name)s” is revoked: devices that use it are refused from now on.") % {"name": key.name}
+def role_remove(request: HttpRequest, role_id: int) -> HttpResponse:
+    """Remove a role that nobody has."""
+    role = role_get(role_id)
+    _told(
+        request,
+        lambda: role_delete(actor=person_asking(request), role=role),
+        _("The role “%(name)s” is gone.") % {"name": role.name},
     )
-    return redirect("api_keys")
+    return redirect("roles")

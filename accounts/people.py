@@ -1,5 +1,6 @@
 """Changes to who belongs to the factory and what each may do; there is always an owner who can sign in."""
 
+from dataclasses import replace
 from functools import partial
 
 from django.db import transaction
@@ -7,12 +8,16 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
+from accounts.access import Access
+from accounts.actions import ADMINISTRATORS, PEOPLE, actions_of_role
 from accounts.audit import audit_record
-from accounts.models import Role, User
-from accounts.permissions import permits
-from common.errors import ConflictError, NotFoundError, NotPermittedError
+from accounts.models import CustomRole, Invitation, Role, User
+from accounts.permissions import actions_of, permits
+from common import clock
+from common.errors import ConflictError, LimitReachedError, NotFoundError, NotPermittedError
 from tenants.consumers import sockets_close
 from tenants.context import factory_current
+from tenants.limits import limit_sentence, limits_of
 
 RANK = {role: rank for rank, role in enumerate(Role.values)}
 
@@ -35,6 +40,13 @@ class RoleTooHighError(NotPermittedError):
     code = "role_too_high"
 
 
+class PeopleLimitError(LimitReachedError):
+    """The plan has no room for another person."""
+
+    code = "people_limit"
+    status = 403
+
+
 class PeopleNotPermittedError(NotPermittedError):
     """Only admins and owners look after people."""
 
@@ -49,16 +61,37 @@ def person_asking(request: HttpRequest | Request) -> User:
 
 
 def roles_grantable(actor: User) -> list[Role]:
-    """The roles that this person may give: up to their own."""
-    return [role for role in Role if RANK[role] <= RANK[actor.role]] if permits(actor, "people") else []
+    """The roles that this person may give: those that allow nothing beyond what they may do themselves."""
+    return [role for role in Role if permits(actor, PEOPLE) and _within(actor, role, actions_of_role(role))]
+
+
+def custom_roles_grantable(actor: User) -> list[CustomRole]:
+    """The factory's own roles that this person may give."""
+    may = permits(actor, PEOPLE)
+    return [role for role in CustomRole.objects.all() if may and frozenset(role.actions) <= actions_of(actor)]
 
 
 def role_check(actor: User, *roles: str) -> None:
     """Raises PeopleNotPermittedError or RoleTooHighError when the actor may not handle one of the roles."""
-    if not permits(actor, "people"):
+    actions_check(actor, *[(role, actions_of_role(role)) for role in roles])
+
+
+def person_check(actor: User, *people: User) -> None:
+    """As `role_check`, for people as they are: with their own role and single permissions."""
+    actions_check(actor, *[(person.role, actions_of(person)) for person in people])
+
+
+def actions_check(actor: User, *access: tuple[str, frozenset[str]]) -> None:
+    """Nobody gives, takes or touches what they may not do themselves. access: roles with the actions they come to."""
+    if not permits(actor, PEOPLE):
         raise PeopleNotPermittedError(_("Only admins and owners may look after people."))
-    if any(RANK[role] > RANK[actor.role] for role in roles):
-        raise RoleTooHighError(_("Only an owner may give, change or remove the role of an owner."))
+    if not all(_within(actor, role, actions) for role, actions in access):
+        raise RoleTooHighError(_("You may only give, change or take away what you may do yourself."))
+
+
+def _within(actor: User, role: str, actions: frozenset[str]) -> bool:
+    """The admin's pages go with the role alone, so the same actions don't make somebody an admin's equal."""
+    return actions <= actions_of(actor) and (role not in ADMINISTRATORS or RANK[role] <= RANK[actor.role])
 
 
 def person_get(person_id: int) -> User:
@@ -71,26 +104,47 @@ def person_get(person_id: int) -> User:
 
 def role_change_check(*, actor: User, person: User, role: str) -> None:
     """Refuse a change of role; inside a transaction. Raises LastOwnerError, RoleTooHighError."""
-    role_check(actor, person.role, role)
+    person_check(actor, person)
+    role_check(actor, role)
     if role != Role.OWNER:
         _owner_stays(person)
 
 
 def person_deactivate_check(*, actor: User, person: User) -> None:
     """Refuse to shut somebody out; inside a transaction. Raises LastOwnerError, RoleTooHighError."""
-    role_check(actor, person.role)
+    person_check(actor, person)
     _owner_stays(person)
 
 
-@transaction.atomic
 def role_change(*, actor: User, person: User, role: str) -> User:
     """Give a person another role. Raises LastOwnerError, RoleTooHighError."""
-    if person.role == role:
+    return access_change(actor=actor, person=person, access=replace(Access.of(person), role=role, custom_role=None))
+
+
+@transaction.atomic
+def access_change(*, actor: User, person: User, access: Access) -> User:
+    """Give a person another role, other single permissions, or another part of the plant to see.
+
+    Raises LastOwnerError, RoleTooHighError, AccessInvalidError.
+    """
+    before = Access.of(person)
+    if access == before:
         return person
-    role_change_check(actor=actor, person=person, role=role)
-    previous, person.role = person.role, role
-    person.save(update_fields=["role"])
-    audit_record(actor=actor, action="person.role_changed", target=person.email, previous=previous, role=role)
+    access.check()
+    person_check(actor, person)
+    actions_check(actor, (access.role, access.actions))
+    if access.role != Role.OWNER:
+        _owner_stays(person)
+    access.apply(person)
+    person.save(update_fields=["role", "custom_role", "extra_actions", "reach"])
+    audit_record(
+        actor=actor,
+        action="person.access_changed",
+        target=person.email,
+        before=before.to_audit(),
+        after=access.to_audit(),
+    )
+    person_sockets_close(person)
     return person
 
 
@@ -101,16 +155,16 @@ def person_deactivate(*, actor: User, person: User) -> User:
     person.is_active = False
     person.save(update_fields=["is_active"])
     audit_record(actor=actor, action="person.deactivated", target=person.email)
-    factory = factory_current()
-    if factory is not None:
-        transaction.on_commit(partial(sockets_close, factory.slug, user_id=person.pk))
+    person_sockets_close(person)
     return person
 
 
 @transaction.atomic
 def person_reactivate(*, actor: User, person: User) -> User:
-    """Let a person in again, with the role they had. Raises RoleTooHighError."""
-    role_check(actor, person.role)
+    """Let a person in again, with the role they had. Raises RoleTooHighError, PeopleLimitError."""
+    person_check(actor, person)
+    if not person.is_active:
+        people_limit_check()
     person.is_active = True
     person.save(update_fields=["is_active"])
     audit_record(actor=actor, action="person.reactivated", target=person.email)
@@ -123,6 +177,21 @@ def person_rename(*, person: User, name: str) -> User:
     person.first_name, person.last_name = first[:150], rest.strip()[:150]
     person.save(update_fields=["first_name", "last_name"])
     return person
+
+
+def person_sockets_close(person: User) -> None:
+    """End what a person watches, once this transaction is through: what they may see has changed."""
+    factory = factory_current()
+    if factory is not None:
+        transaction.on_commit(partial(sockets_close, factory.slug, user_id=person.pk))
+
+
+def people_limit_check() -> None:
+    """Raises PeopleLimitError when everybody that the plan has room for is here or invited."""
+    limits = limits_of(factory_current())
+    waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now()).count()
+    if User.objects.filter(is_active=True).count() + waiting >= limits.people:
+        raise PeopleLimitError(limit_sentence("people", limits))
 
 
 def _owner_stays(person: User) -> None:

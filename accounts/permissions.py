@@ -80,11 +80,12 @@ def permits(user: Asker, action: str) -> bool:
 def actions_of(person: User) -> frozenset[str]:
     """Everything that a person's role and single permissions allow, whether or not they may sign in."""
     custom = person.custom_role.actions if person.custom_role else None
-    return actions_of_role(person.role, custom=custom, extra=person.extra_actions)
+    return actions_of_role(person.role, custom=custom, extra=person.extra_actions, restricted=person.reach is not None)
 
 
 def may_administer(user: Asker) -> bool:
     """Whether this person may open the admin of the current factory."""
+    # Admins can't be restricted to a part of the plant (`accounts.access`), so none is here.
     return permits(user, EQUIPMENT) and getattr(user, "role", None) in ADMINISTRATORS
 
 

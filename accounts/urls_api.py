@@ -2,16 +2,22 @@
 
 from django.urls import include, path
 
-from accounts import api
+from accounts.audit_api import AuditView
+from accounts.keys_api import ApiKeyRotateView, ApiKeysView, ApiKeyView
+from accounts.people_api import InvitationAgainView, InvitationsView, InvitationView, PeopleView, PersonView
+from accounts.roles_api import RolesView, RoleView
 
 urlpatterns = [
     path("", include("accounts.urls_auth")),
-    path("users", api.PeopleView.as_view(), name="api_users"),
-    path("users/<int:person_id>", api.PersonView.as_view(), name="api_user"),
-    path("invitations", api.InvitationsView.as_view(), name="api_invitations"),
-    path("invitations/<int:invitation_id>", api.InvitationView.as_view(), name="api_invitation"),
-    path("api-keys", api.ApiKeysView.as_view(), name="api_api_keys"),
-    path("api-keys/<int:key_id>", api.ApiKeyView.as_view(), name="api_api_key"),
-    path("api-keys/<int:key_id>/rotate", api.ApiKeyRotateView.as_view(), name="api_api_key_rotate"),
-    path("audit", api.AuditView.as_view(), name="api_audit"),
+    path("users", PeopleView.as_view(), name="api_users"),
+    path("users/<int:person_id>", PersonView.as_view(), name="api_user"),
+    path("roles", RolesView.as_view(), name="api_roles"),
+    path("roles/<int:role_id>", RoleView.as_view(), name="api_role"),
+    path("invitations", InvitationsView.as_view(), name="api_invitations"),
+    path("invitations/<int:invitation_id>", InvitationView.as_view(), name="api_invitation"),
+    path("invitations/<int:invitation_id>/resend", InvitationAgainView.as_view(), name="api_invitation_again"),
+    path("api-keys", ApiKeysView.as_view(), name="api_api_keys"),
+    path("api-keys/<int:key_id>", ApiKeyView.as_view(), name="api_api_key"),
+    path("api-keys/<int:key_id>/rotate", ApiKeyRotateView.as_view(), name="api_api_key_rotate"),
+    path("audit", AuditView.as_view(), name="api_audit"),
 ]

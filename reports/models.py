@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.reach import Reach
+
 
 class ReportState(models.TextChoices):
     """How far a report came."""
@@ -51,6 +53,11 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"{self.period_from_at:%Y-%m-%d} – {self.period_to_at:%Y-%m-%d} r{self.revision}"
+
+    @classmethod
+    def within_reach(cls, reach: Reach) -> models.Q:
+        """A report tells of the whole factory, so whoever is restricted to a part of it reads none."""
+        return models.Q(pk__in=())
 
 
 class Schedule(models.Model):

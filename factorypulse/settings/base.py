@@ -223,6 +223,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_URLCONF": "factorypulse.urls_api",
     "ENUM_NAME_OVERRIDES": {
+        "SingleActionEnum": "accounts.actions.SINGLE_ACTIONS",
         "AlertStateEnum": "anomalies.models.AlertState",
         "ReportStateEnum": "reports.models.ReportState",
     },

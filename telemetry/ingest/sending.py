@@ -60,9 +60,10 @@ class Sender:
         factory = factory_current()
         if factory is None or not raw_key:
             raise NotAuthenticatedError(_("Readings come with a key that has the scope “ingest”."))
-        verified = verify_key(raw_key, scope=None)
+        address = partial(network_address, request)
+        verified = verify_key(raw_key, scope=None, address=address)
         require_factory(verified, factory.slug)
-        require_address(verified, partial(network_address, request))
+        require_address(verified, address)
         if Scope.INGEST not in verified.scopes:
             raise ScopeMissingError(_("This key lacks the scope “ingest”."))
         plan_learn(factory)

@@ -40,7 +40,7 @@ def token_in(message: Any) -> str:
 @pytest.fixture
 def invited(in_acme: Factory, admin: User) -> str:
     """The token of a fresh invitation of ola@acme.example as operator."""
-    invitation_create(actor=admin, email="Ola@Acme.example", role=Role.OPERATOR)
+    invitation_create(actor=admin, email="Ola@Acme.example", access=Role.OPERATOR)
     return token_in(mail.outbox[-1])
 
 
@@ -134,7 +134,7 @@ def test_sending_again_gives_a_new_link_and_the_old_one_dies(
 def test_of_many_who_accept_at_once_exactly_one_succeeds(live_factory: Factory) -> None:
     with factory_context(live_factory):
         actor = User.objects.create_user("admin@live.example", PASSWORD, role=Role.ADMIN)
-        invitation_create(actor=actor, email="raced@live.example", role=Role.OPERATOR)
+        invitation_create(actor=actor, email="raced@live.example", access=Role.OPERATOR)
     token, racers = token_in(mail.outbox[-1]), 6
     start = Barrier(racers)
 
@@ -158,18 +158,18 @@ def test_of_many_who_accept_at_once_exactly_one_succeeds(live_factory: Factory) 
 
 def test_a_person_of_the_factory_is_not_invited_again(in_acme: Factory, admin: User, operator: User) -> None:
     with pytest.raises(AlreadyHereError):
-        invitation_create(actor=admin, email=operator.email.upper(), role=Role.VIEWER)
+        invitation_create(actor=admin, email=operator.email.upper(), access=Role.VIEWER)
 
 
 def test_an_address_is_not_invited_twice_at_once(invited: str, admin: User) -> None:
     with pytest.raises(AlreadyHereError):
-        invitation_create(actor=admin, email="ola@acme.example", role=Role.VIEWER)
+        invitation_create(actor=admin, email="ola@acme.example", access=Role.VIEWER)
     assert len(mail.outbox) == 1
 
 
 def test_an_admin_does_not_invite_an_owner(in_acme: Factory, admin: User) -> None:
     with pytest.raises(RoleTooHighError):
-        invitation_create(actor=admin, email="boss@acme.example", role=Role.OWNER)
+        invitation_create(actor=admin, email="boss@acme.example", access=Role.OWNER)
     assert mail.outbox == []
 
 

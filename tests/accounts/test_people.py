@@ -65,11 +65,11 @@ def test_a_change_of_role_holds_at_once_and_is_written_down(
 ) -> None:
     theirs = client_for(operator)
     assert theirs.get("/people").status_code == 403
-    client_for(owner).post(f"/people/{operator.pk}/role", {"role": "admin"})
+    assert client_for(owner).post(f"/people/{operator.pk}", {"role": "admin"}).status_code == 302
     assert theirs.get("/people").status_code == 200
-    entry = AuditEntry.objects.get(action="person.role_changed")
-    assert (entry.actor, entry.target) == (owner.email, operator.email)
-    assert entry.details == {"previous": "operator", "role": "admin"}
+    entry = AuditEntry.objects.get(action="person.access_changed")
+    assert (entry.actor, entry.target, entry.address) == (owner.email, operator.email, "127.0.0.1")
+    assert (entry.before["role"], entry.after["role"]) == ("operator", "admin")
 
 
 def test_who_is_shut_out_loses_the_session_at_once(
@@ -86,7 +86,7 @@ def test_who_is_shut_out_loses_the_session_at_once(
 def test_a_person_of_another_factory_can_not_be_touched(
     acme: Factory, owner: User, outsider: User, client_for: ClientFor
 ) -> None:
-    response = client_for(owner).post(f"/people/{outsider.pk + 1000}/role", {"role": "viewer"})
+    response = client_for(owner).post(f"/people/{outsider.pk + 1000}", {"role": "viewer"})
     assert response.status_code == 404
 
 
