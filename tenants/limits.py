@@ -12,19 +12,21 @@ __all__ = ["SMALLEST_BODY_BYTES", "Limits", "Use", "limit_sentence", "limits_of"
 
 _DAY_MS = 24 * 3600 * 1000
 _MINUTE_MS = 60 * 1000
-Limit = Literal["machines", "metrics_per_machine", "series", "readings_per_s", "body_bytes"]
+Limit = Literal["machines", "people", "metrics_per_machine", "series", "readings_per_s", "body_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """A plan in the units of whoever checks it.
 
-    machines, metrics_per_machine, series (all metrics of all machines): how many may be registered.
+    machines, metrics_per_machine, series (all metrics of all machines): how many may be registered. people: who may
+    sign in, the invited included.
     readings_per_s: over all doors and processes; body_bytes: of one body or message, also after inflation.
     past_ms, ahead_ms: how far a reading's time may lie from its arrival. retention_days: how long readings are kept.
     """
 
     machines: int
+    people: int
     metrics_per_machine: int
     series: int
     readings_per_s: int
@@ -54,6 +56,7 @@ def limits_of(factory: Factory | None) -> Limits:
     plan = (factory.plan if factory is not None else None) or Plan()
     return Limits(
         machines=plan.max_machines,
+        people=plan.max_users,
         metrics_per_machine=plan.max_metrics_per_machine,
         series=plan.max_series,
         # A rate of nothing would make the first reading wait for ever.
@@ -88,6 +91,7 @@ def limit_sentence(limit: Limit, limits: Limits) -> str:
 
 _SENTENCES: dict[Limit, Promise] = {
     "machines": _("The plan has room for %(allowed)s machines, and they are all taken."),
+    "people": _("The plan has room for %(allowed)s people, the invited included, and there is no place left."),
     "metrics_per_machine": _("The plan has room for %(allowed)s metrics of one machine, and they are all taken."),
     "series": _("The plan has room for %(allowed)s metrics of all machines together, and they are all taken."),
     "readings_per_s": _("The plan allows %(allowed)s readings a second, and this factory sends more."),
