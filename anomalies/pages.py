@@ -10,31 +10,12 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.permissions import page_requires
 from anomalies.alerts.opening import alert_acknowledge as acknowledge
 from anomalies.console import AlertFilter, alerts_page, banner_read, state_choices
-from anomalies.machine_view import alert_view_config, evidence_parts, machine_view_config
+from anomalies.machine_view import alert_view_config, evidence_parts
 from anomalies.models import Alert, Severity
-from anomalies.tiles import prefetch_tiles, tile_of
-from common import clock
 from telemetry.models import Machine
+from telemetry.viewing.preferences import units_of
 
 COMMENT_LENGTH = 2_000
-
-
-@require_GET
-@page_requires("view")
-def machine(request: HttpRequest, key: str) -> HttpResponse:
-    """One machine: live charts, history, health, open alerts."""
-    found = get_object_or_404(prefetch_tiles(Machine.objects.all()), key=key)
-    tile = tile_of(found, clock.now())
-    context = {"tile": tile, "config": machine_view_config(found, tile.metrics)}
-    return render(request, "anomalies/machine.html", context)
-
-
-@require_GET
-@page_requires("view")
-def machine_health(request: HttpRequest, key: str) -> HttpResponse:
-    """The health panel and open alerts of a machine, as they are now."""
-    found = get_object_or_404(prefetch_tiles(Machine.objects.all()), key=key)
-    return render(request, "anomalies/partials/_machine_health.html", {"tile": tile_of(found, clock.now())})
 
 
 @require_GET
@@ -58,7 +39,11 @@ def alerts(request: HttpRequest) -> HttpResponse:
 def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     """One alert: what, since when, why, and what people did about it."""
     found = _alert_or_404(alert_id)
-    context = {"alert": found, "parts": evidence_parts(found), "config": alert_view_config(found)}
+    context = {
+        "alert": found,
+        "parts": evidence_parts(found),
+        "config": alert_view_config(found, units=units_of(request.user)),
+    }
     template = "anomalies/partials/_alert_body.html" if _wants_part(request) else "anomalies/alert.html"
     return render(request, template, context)
 

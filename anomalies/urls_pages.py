@@ -2,16 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import fleet_pages, pages
+from anomalies import fleet_pages, machine_pages, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet_pages.fleet, name="fleet"),
-    path("machines/<path:key>", pages.machine, name="machine"),
+    path("machines/<path:key>", machine_pages.machine, name="machine"),
     path("alerts", pages.alerts, name="alerts"),
     path("alerts/banner", pages.alert_banner, name="alert_banner"),
     path("alerts/<int:alert_id>", pages.alert, name="alert"),
     path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge, name="alert_acknowledge"),
     path("parts/summary", fleet_pages.fleet_summary, name="fleet_summary"),
     path("parts/tile/<path:key>", fleet_pages.tile_state, name="tile_state"),
-    path("parts/health/<path:key>", pages.machine_health, name="machine_health"),
+    path("parts/health/<path:key>", machine_pages.machine_health, name="machine_health"),
+    path("parts/figures/<path:key>", machine_pages.machine_figures, name="machine_figures"),
 ]

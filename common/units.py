@@ -9,6 +9,9 @@ the same everywhere.
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
+
 _INCH_MM = 25.4
 _FOOT_M = 0.3048
 _POUND_KG = 0.45359237
@@ -38,11 +41,15 @@ class Conversion:
         return self.scale != 1.0 or self.offset != 0.0
 
     def value(self, stored: float) -> float:
-        """One figure, or an array of them.
+        """One figure.
 
         >>> conversion("°C", UnitSystem.US).value(100.0)
         212.0
         """
+        return stored * self.scale + self.offset if self.changes else stored
+
+    def values(self, stored: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """A column of figures, shape kept; NaN stays NaN. The same column where nothing changes."""
         return stored * self.scale + self.offset if self.changes else stored
 
     def difference(self, stored: float) -> float:

@@ -16,6 +16,7 @@ from common.times import zone_names
 from telemetry import dead_letter_pages, notices  # noqa: F401  # they bring what they have to the staff's admin
 from telemetry.machines import machine_delete
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
+from telemetry.notebook import admin as notebook_admin  # noqa: F401  # registers notes and documents
 
 
 class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time

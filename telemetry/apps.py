@@ -8,8 +8,10 @@ class TelemetryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from telemetry.notebook import documents
         from telemetry.reach import reach_wire
         from telemetry.store import farewell
 
+        documents.connect()
         farewell.connect()
         reach_wire()

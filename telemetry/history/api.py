@@ -15,6 +15,7 @@ from accounts.permissions import VIEW, requires
 from common.errors import InvalidInputError
 from common.times import from_ms as instant_of
 from common.times import rfc3339
+from common.units import Conversion, UnitSystem, conversion
 from telemetry.equipment import machine_for
 from telemetry.history import api_shapes
 from telemetry.history.csv_response import CsvRenderer, csv_response
@@ -27,6 +28,7 @@ from telemetry.history.windows import Window, window_of
 from telemetry.machines import MetricNotFoundError, metric_get
 from telemetry.models import Machine
 from telemetry.readings import Series
+from telemetry.viewing.preferences import unit_system
 
 _HOUR_S = 3600
 _DEFAULT_SPAN_S = {Every.HOUR: 24 * _HOUR_S, Every.DAY: 30 * 24 * _HOUR_S, Every.WEEK: 26 * 7 * 24 * _HOUR_S}
@@ -62,6 +64,9 @@ class TelemetryView(APIView):
             ),
             OpenApiParameter("method", enum=list(_METHODS), description=api_shapes.METHOD_DESCRIPTION),
             OpenApiParameter("raw", bool, description="Readings as stored instead of buckets, newest page first."),
+            OpenApiParameter(
+                "units", enum=[str(system) for system in UnitSystem], description=api_shapes.UNITS_DESCRIPTION
+            ),
             OpenApiParameter("limit", int, description=f"raw: readings of each metric a page, 1 to {MAX_PAGE}."),
             OpenApiParameter("cursor", description="raw: `next` of the page before."),
         ],
@@ -72,19 +77,21 @@ class TelemetryView(APIView):
         found = machine_for(machine)
         units = _metrics(found, params.getlist("metrics"))
         names = list(units)
+        system = unit_system(params.get("units", ""))
+        into = {name: conversion(unit, system) for name, unit in units.items()}
         window = window_of(params.dict(), default_s=_HOUR_S)
         is_raw = _flag(params.get("raw", ""))
         method = _method(params.get("method", "buckets"))
         lowest = 2 if method == "buckets" else 3
         points = _whole(params.get("points"), "points", low=lowest, high=MAX_POINTS, default=DEFAULT_POINTS)
         if getattr(request.accepted_renderer, "format", "") == "csv":
-            return csv_response(request, found, names, window, points=None if is_raw else points)
+            return csv_response(request, found, names, window, points=None if is_raw else points, system=system)
         if is_raw:
             limit = _whole(params.get("limit"), "limit", low=1, high=MAX_PAGE, default=_DEFAULT_LIMIT)
-            return _json(_raw(found, units, window, cursor=params.get("cursor"), limit=limit))
+            return _json(_raw(found, into, window, cursor=params.get("cursor"), limit=limit))
         if method == "lttb":
-            return _json(_drawn(found, units, window, points=points))
-        return _json(_series(found, units, window, points=points))
+            return _json(_drawn(found, into, window, points=points))
+        return _json(_series(found, into, window, points=points))
 
 
 @extend_schema(tags=["machines"])
@@ -131,19 +138,19 @@ class KpisHistoryView(APIView):
         )
 
 
-def _series(machine: Machine, units: dict[str, str], window: Window, *, points: int) -> dict[str, Any]:
-    found = series_read(machine, list(units), from_ms=window.from_ms, to_ms=window.to_ms, points=points)
+def _series(machine: Machine, into: dict[str, Conversion], window: Window, *, points: int) -> dict[str, Any]:
+    found = series_read(machine, list(into), from_ms=window.from_ms, to_ms=window.to_ms, points=points)
     return {
         **_head(machine, window.from_ms, window.to_ms),
         "bucket_ms": bucket_width(from_ms=window.from_ms, to_ms=window.to_ms, points=points),
         "metrics": [
             {
                 "metric": part.metric,
-                "unit": units[part.metric],
+                "unit": into[part.metric].unit,
                 "t": part.t_ms.tolist(),
-                "min": part.minimum.tolist(),
-                "max": part.maximum.tolist(),
-                "mean": part.mean.tolist(),
+                "min": into[part.metric].values(part.minimum).tolist(),
+                "max": into[part.metric].values(part.maximum).tolist(),
+                "mean": into[part.metric].values(part.mean).tolist(),
                 "count": part.count.tolist(),
             }
             for part in found
@@ -151,28 +158,30 @@ def _series(machine: Machine, units: dict[str, str], window: Window, *, points: 
     }
 
 
-def _drawn(machine: Machine, units: dict[str, str], window: Window, *, points: int) -> dict[str, Any]:
-    found = series_for_the_eye(machine, list(units), from_ms=window.from_ms, to_ms=window.to_ms, points=points)
-    return {**_head(machine, window.from_ms, window.to_ms), "metrics": _points(found, units)}
+def _drawn(machine: Machine, into: dict[str, Conversion], window: Window, *, points: int) -> dict[str, Any]:
+    found = series_for_the_eye(machine, list(into), from_ms=window.from_ms, to_ms=window.to_ms, points=points)
+    return {**_head(machine, window.from_ms, window.to_ms), "metrics": _points(found, into)}
 
 
-def _raw(machine: Machine, units: dict[str, str], window: Window, *, cursor: str | None, limit: int) -> dict[str, Any]:
+def _raw(
+    machine: Machine, into: dict[str, Conversion], window: Window, *, cursor: str | None, limit: int
+) -> dict[str, Any]:
     to_ms = _whole(cursor, "cursor", low=window.from_ms + 1, high=window.to_ms, default=window.to_ms)
-    page = raw_page(machine, list(units), from_ms=window.from_ms, to_ms=to_ms, limit=limit)
+    page = raw_page(machine, list(into), from_ms=window.from_ms, to_ms=to_ms, limit=limit)
     return {
         **_head(machine, page.from_ms, page.to_ms),
-        "metrics": _points(page.series, units),
+        "metrics": _points(page.series, into),
         "next": None if page.earlier_ms is None else str(page.earlier_ms),
     }
 
 
-def _points(found: list[Series], units: dict[str, str]) -> list[dict[str, Any]]:
+def _points(found: list[Series], into: dict[str, Conversion]) -> list[dict[str, Any]]:
     return [
         {
             "metric": part.metric,
-            "unit": units[part.metric],
+            "unit": into[part.metric].unit,
             "t": part.t_ms.tolist(),
-            "value": part.values.tolist(),
+            "value": into[part.metric].values(part.values).tolist(),
         }
         for part in found
     ]

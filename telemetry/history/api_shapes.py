@@ -16,6 +16,11 @@ METHOD_DESCRIPTION = (
     "told at a bucket's start and middle. As JSON alone."
 )
 
+UNITS_DESCRIPTION = (
+    "Figures as stored by default; `metric` or `us` converts what has another unit there (°C and °F, bar and psi, "
+    "mm/s and in/s, and so on), and `unit` says what they are in."
+)
+
 
 def _columns(**numbers: str) -> dict[str, Any]:
     return {

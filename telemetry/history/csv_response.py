@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from common.units import UnitSystem
 from telemetry.history import export
 from telemetry.history.windows import Window
 from telemetry.models import Machine
@@ -31,7 +32,13 @@ class CsvRenderer(BaseRenderer):
 
 
 def csv_response(
-    request: Request, machine: Machine, metrics: list[str], window: Window, *, points: int | None
+    request: Request,
+    machine: Machine,
+    metrics: list[str],
+    window: Window,
+    *,
+    points: int | None,
+    system: UnitSystem = UnitSystem.STORED,
 ) -> StreamingHttpResponse:
     """The window as a download: buckets at most `points` a metric, or with None every reading.
 
@@ -40,24 +47,36 @@ def csv_response(
     factory = factory_current()
     if factory is None:
         raise FactoryNotFoundError(_("No factory is asked."))
-    rows = _rows(factory, machine, metrics, window, points=points)
+    rows = _rows(factory, machine, metrics, window, points=points, system=system)
+    stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in machine.key)
+    return csv_download(request._request, rows, stem)
+
+
+def csv_download(request: HttpRequest, rows: Iterator[str], stem: str) -> StreamingHttpResponse:
+    """Pieces of text as a file of that name, sent as they are made; the first two before anything is sent."""
     # The first pieces are read here, while a refusal can still be a refusal.
     opening = list(islice(rows, 2))
     response = StreamingHttpResponse(
-        _in_turn(opening, rows) if isinstance(request._request, ASGIRequest) else _chained(opening, rows),
+        _in_turn(opening, rows) if isinstance(request, ASGIRequest) else _chained(opening, rows),
         content_type="text/csv; charset=utf-8",
     )
-    stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in machine.key)
     response["Content-Disposition"] = f'attachment; filename="{stem}.csv"'
     return response
 
 
 def _rows(
-    factory: Factory, machine: Machine, metrics: list[str], window: Window, *, points: int | None
+    factory: Factory,
+    machine: Machine,
+    metrics: list[str],
+    window: Window,
+    *,
+    points: int | None,
+    system: UnitSystem,
 ) -> Iterator[str]:
+    from_ms, to_ms = window.from_ms, window.to_ms
     if points is None:
-        return export.csv_raw(factory, machine, metrics, from_ms=window.from_ms, to_ms=window.to_ms)
-    return export.csv_buckets(factory, machine, metrics, from_ms=window.from_ms, to_ms=window.to_ms, points=points)
+        return export.csv_raw(factory, machine, metrics, from_ms=from_ms, to_ms=to_ms, system=system)
+    return export.csv_buckets(factory, machine, metrics, from_ms=from_ms, to_ms=to_ms, points=points, system=system)
 
 
 def _chained(opening: list[str], rest: Iterator[str]) -> Iterator[str]:

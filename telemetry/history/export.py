@@ -1,9 +1,10 @@
 """Series as CSV that any spreadsheet opens: long rows, times in UTC, no cell that a spreadsheet would run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from common.times import from_ms as instant_of
 from common.times import rfc3339
+from common.units import Conversion, UnitSystem, conversion
 from telemetry.history.series import series_raw, series_read
 from telemetry.models import Machine
 from tenants.context import factory_context
@@ -34,14 +35,23 @@ def cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def csv_raw(factory: Factory, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int) -> Iterator[str]:
+def csv_raw(
+    factory: Factory,
+    machine: Machine,
+    metrics: Sequence[str],
+    *,
+    from_ms: int,
+    to_ms: int,
+    system: UnitSystem = UnitSystem.STORED,
+) -> Iterator[str]:
     """Every reading of the window, slice by slice of time, by metric within a slice.
 
     Enters the factory for each slice and leaves it before the slice is sent: between two slices the thread is the
     server's again. Raises StoreUnavailableError, also midway.
     """
     with factory_context(factory):
-        starts = _row_starts(machine, metrics)
+        into = conversions(machine, metrics, system)
+    starts = _row_starts(machine, into)
     yield RAW_HEADER
     slice_ms = _FIRST_SLICE_MS
     while from_ms < to_ms:
@@ -51,7 +61,7 @@ def csv_raw(factory: Factory, machine: Machine, metrics: Sequence[str], *, from_
         rows = [
             f"{rfc3339(instant_of(t_ms))}{starts[part.metric]}{value!r}\r\n"
             for part in parts
-            for t_ms, value in zip(part.t_ms.tolist(), part.values.tolist(), strict=True)
+            for t_ms, value in zip(part.t_ms.tolist(), into[part.metric].values(part.values).tolist(), strict=True)
         ]
         if rows:
             yield "".join(rows)
@@ -67,22 +77,36 @@ def _next_slice(slice_ms: int, readings: int) -> int:
 
 
 def csv_buckets(
-    factory: Factory, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, points: int
+    factory: Factory,
+    machine: Machine,
+    metrics: Sequence[str],
+    *,
+    from_ms: int,
+    to_ms: int,
+    points: int,
+    system: UnitSystem = UnitSystem.STORED,
 ) -> Iterator[str]:
     """Minimum, maximum, mean and count per bucket. Raises StoreUnavailableError."""
     with factory_context(factory):
-        starts = _row_starts(machine, metrics)
+        into = conversions(machine, metrics, system)
         found = series_read(machine, metrics, from_ms=from_ms, to_ms=to_ms, points=points)
+    starts = _row_starts(machine, into)
     yield BUCKETS_HEADER
     for part in found:
-        columns = (part.t_ms, part.minimum, part.maximum, part.mean, part.count)
+        values = into[part.metric].values
+        columns = (part.t_ms, values(part.minimum), values(part.maximum), values(part.mean), part.count)
         yield "".join(
             f"{rfc3339(instant_of(t_ms))}{starts[part.metric]}{low!r},{high!r},{mean!r},{count}\r\n"
             for t_ms, low, high, mean, count in zip(*(column.tolist() for column in columns), strict=True)
         )
 
 
-def _row_starts(machine: Machine, metrics: Sequence[str]) -> dict[str, str]:
-    """The cells between time and numbers, by metric."""
+def conversions(machine: Machine, metrics: Sequence[str], system: UnitSystem) -> dict[str, Conversion]:
+    """By metric, how its stored figures become those of the system."""
     units = dict(machine.metrics.order_by().values_list("name", "unit"))
-    return {name: f",{cell(machine.key)},{cell(name)},{cell(units.get(name, ''))}," for name in metrics}
+    return {name: conversion(units.get(name, ""), system) for name in metrics}
+
+
+def _row_starts(machine: Machine, into: Mapping[str, Conversion]) -> dict[str, str]:
+    """The cells between time and numbers, by metric."""
+    return {name: f",{cell(machine.key)},{cell(name)},{cell(found.unit)}," for name, found in into.items()}

@@ -103,14 +103,18 @@ def frame_thinned(frame: Frame, *, rows: int) -> Frame:
     return Frame(frame.machine, frame.t_ms[keep], frame.metrics, frame.columns[:, keep])
 
 
-def frame_encode(kind: Literal["snapshot", "readings"], frame: Frame) -> bytes:
-    """The frame as the JSON text of a message, UTF-8; msgspec writes NaN, which marks gaps, as null."""
+def frame_encode(kind: Literal["snapshot", "readings"], frame: Frame, *, thinned: bool = False) -> bytes:
+    """The frame as the JSON text of a message, UTF-8; msgspec writes NaN, which marks gaps, as null.
+
+    thinned: say that readings are left out, so that a browser asks history for what it counts or averages.
+    """
     columns = frame.columns.tolist()
     message: dict[str, Any] = {
         "type": kind,
         "machine": frame.machine,
         "t": frame.t_ms.tolist(),
         "metrics": dict(zip(frame.metrics, columns, strict=True)),
+        **({"thinned": True} if thinned else {}),
     }
     return _encoder.encode(message)
 

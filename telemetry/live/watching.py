@@ -81,7 +81,8 @@ def beginning_read(
         told.append(_packet({"type": "status", "code": "history_delayed"}))
     late = [ReadingBatch.from_bytes(tick) for tick in just_before]
     frame = frame_of(machine_key, [history, *late], metrics=metrics)
-    told.append(Packet(frame_encode("snapshot", frame_thinned(frame, rows=SNAPSHOT_ROWS))))
+    drawn = frame_thinned(frame, rows=SNAPSHOT_ROWS)
+    told.append(Packet(frame_encode("snapshot", drawn, thinned=drawn is not frame)))
     if state is not None:
         told.append(_packet(state))
     return Beginning(told, shown_of(frame, newest=_OVERLAP_READINGS))

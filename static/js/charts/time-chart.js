@@ -36,7 +36,7 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
   /** @type {Columns} */
   let columns = emptyColumns();
   /** @type {[number, number]} */
-  let window_ = [0, 1];
+  let window_ = [Date.now() - 300_000, Date.now()];
   /** @type {[number, number] | null} */
   let shown = null;
   let dragged = false;

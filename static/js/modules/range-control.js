@@ -3,6 +3,7 @@
 
 import { LIVE_MS, following, lengthOf, panned, queryOf, settled, viewOf, windowOf, zoomed } from "../charts/view.js";
 import { serverNow } from "../clock.js";
+import { clockTime } from "../format.js";
 
 export { queryOf, viewOf };
 /** @typedef {import("../charts/view.js").View} View */
@@ -14,7 +15,8 @@ const ZOOM = 2;
 
 /**
  * @param {HTMLElement} root with [data-range] buttons and [data-step] buttons
- * @param {{ window: { from: number, to: number } | null }} config window: what is shown without a word in the address
+ * @param {{ window: { from: number, to: number } | null, carried?: Record<string, string>, zone: string }} config
+ *   window: what is shown without a word in the address; carried: what else an address must say to show the same
  * @param {(view: View) => void} show
  * @param {(lengthMs: number) => void} [prepare] somebody is about to ask for the last so many milliseconds
  */
@@ -23,6 +25,7 @@ export function createRangeControl(root, config, show, prepare) {
   const buttons = /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[data-range]")]);
   const steps = /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[data-step]")]);
   const links = /** @type {HTMLAnchorElement[]} */ ([...root.querySelectorAll("a[data-carries-view]")]);
+  const words = root.querySelector("[data-window]");
   /** @type {View} */
   let view = { kind: "live" };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -36,6 +39,7 @@ export function createRangeControl(root, config, show, prepare) {
     const name = next.kind === "last" ? next.name : next.kind;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.range === name));
     for (const link of links) carry(link, next);
+    if (words) words.textContent = next.kind === "window" ? windowText(next.from, next.to, config.zone) : "";
     show(next);
   };
 
@@ -43,7 +47,7 @@ export function createRangeControl(root, config, show, prepare) {
   const addressOf = (next) => {
     const asked = new URLSearchParams(location.search);
     for (const name of ["range", "from", "to"]) asked.delete(name);
-    for (const [name, value] of new URLSearchParams(queryOf(next))) asked.set(name, value);
+    for (const [name, value] of [...new URLSearchParams(queryOf(next)), ...Object.entries(config.carried ?? {})]) asked.set(name, value);
     const query = asked.toString();
     return query ? `?${query}` : location.pathname;
   };
@@ -115,6 +119,12 @@ export function createRangeControl(root, config, show, prepare) {
       return new URL(addressOf({ kind: "window", from, to }), location.href).href;
     },
   };
+}
+
+/** @param {number} from @param {number} to @param {string} zone */
+function windowText(from, to, zone) {
+  const seconds = to - from < 600_000;
+  return `${clockTime(from, zone, { day: true, seconds })} – ${clockTime(to, zone, { day: to - from > 43_200_000, seconds })}`;
 }
 
 /** Exports and other pages begin with what is on the screen. @param {HTMLAnchorElement} link @param {View} view */
