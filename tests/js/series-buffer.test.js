@@ -83,3 +83,12 @@ test("a machine that begins to report more often leaves no gaps behind", () => {
   for (let at = 191; at < 500; at += 1) buffer.push([at * 1000], [1]);
   assert.ok(!buffer.columns(0, 500_000, 500).mean.includes(null));
 });
+
+test("a reading on the very edge of a bucket ends the walk, whatever rounding says of the edge", () => {
+  const edge = 1_795_287_600_000;
+  const width = (300_000 / 134) * 1.5;
+  assert.equal((Math.floor(edge / width) + 1) * width, edge, "the case that never ended");
+  const buffer = new SeriesBuffer();
+  buffer.push([edge - 1000, edge, edge + 1000], [1, 2, 3]);
+  assert.deepEqual(buffer.columns(edge - 60_000, edge + 60_000, width).mean.at(-1), 3);
+});

@@ -60,12 +60,14 @@ export class BucketRing {
       const slot = this.slot(bucket);
       const first = at;
       let [low, high, sum] = [v[at], v[at], 0];
-      for (; at < end && t[at] < until; at += 1) {
+      // At least one: rounding may put the bucket's end on the reading itself.
+      do {
         const value = v[at];
         if (value < low) low = value;
         else if (value > high) high = value;
         sum += value;
-      }
+        at += 1;
+      } while (at < end && t[at] < until);
       into.number[slot] = bucket;
       into.first[slot] = t[first];
       into.last[slot] = t[at - 1];

@@ -149,13 +149,15 @@ export class SeriesBuffer {
       const first = this.t[at];
       const until = (Math.floor(first / bucketMs) + 1) * bucketMs;
       let [low, high, sum, count] = [this.v[at], this.v[at], 0, 0];
-      for (; at < this.end && this.t[at] < until && this.t[at] <= toMs; at += 1) {
+      // The first reading belongs here even where rounding puts the bucket's end on it; else this would never end.
+      do {
         const value = this.v[at];
         if (value < low) low = value;
         if (value > high) high = value;
         sum += value;
         count += 1;
-      }
+        at += 1;
+      } while (at < this.end && this.t[at] < until && this.t[at] <= toMs);
       writer.add(first, this.t[at - 1], low, sum / count, high, count);
     }
   }
