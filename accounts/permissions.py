@@ -19,9 +19,11 @@ from accounts.actions import (
     ANALYTICS,
     AUDIT,
     BY_SCOPE,
+    DELIVERIES,
     EQUIPMENT,
     FACTORY,
     INGEST,
+    NOTIFICATIONS,
     ORDERS,
     PEOPLE,
     REPORTS,
@@ -38,9 +40,11 @@ __all__ = [
     "ADMINISTRATORS",
     "ANALYTICS",
     "AUDIT",
+    "DELIVERIES",
     "EQUIPMENT",
     "FACTORY",
     "INGEST",
+    "NOTIFICATIONS",
     "ORDERS",
     "PEOPLE",
     "REPORTS",
@@ -51,6 +55,7 @@ __all__ = [
     "may_administer",
     "page_requires",
     "permits",
+    "proves_key",
     "public_page",
     "requires",
     "requires_by_method",
@@ -139,6 +144,16 @@ def public_page(view: ViewT) -> ViewT:
     """Mark a page that a stranger may open on a factory's host (sign-in, invitation)."""
     view.public_page = True  # type: ignore[attr-defined]  # a function takes attributes
     return view
+
+
+def proves_key(action: str) -> Callable[[ViewT], ViewT]:
+    """Mark a door that proves a key by itself, as those of devices do, with what it asks of the key."""
+
+    def decorate(view: ViewT) -> ViewT:
+        view.required_action = lambda method: action  # type: ignore[attr-defined]  # as in requires_by_method
+        return view
+
+    return decorate
 
 
 def page_requires(action: str) -> Callable[[ViewT], ViewT]:

@@ -97,6 +97,9 @@ class ReportView(GenericAPIView[Report]):
 class MayDownload(BasePermission):
     """Somebody who may look at the factory, or anybody with a link that is good."""
 
+    # For docs/permissions.md: what is asked of whoever comes without a link.
+    required_action = staticmethod(lambda method: VIEW)
+
     def has_permission(self, request: Request, view: Any) -> bool:
         token = request.query_params.get("token")
         if token is None:

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from accounts.authentication import api_key_of
-from accounts.permissions import public_page
+from accounts.permissions import INGEST, proves_key, public_page
 from common import clock
 from common.errors import DomainError, InvalidInputError
 from telemetry.ingest.admission import Admitted
@@ -54,18 +54,21 @@ class PartialWriteError(DomainError):
 
 
 @csrf_exempt
+@proves_key(INGEST)
 def write_v1(request: HttpRequest) -> HttpResponse:
     """`POST /write?db=&rp=&precision=`, as InfluxDB 1.x has it."""
     return _write(request, _UNITS_V1)
 
 
 @csrf_exempt
+@proves_key(INGEST)
 def write_v2(request: HttpRequest) -> HttpResponse:
     """`POST /api/v2/write?org=&bucket=&precision=`, as InfluxDB 1.8, 2.x and 3.x have it."""
     return _write(request, _UNITS_V2)
 
 
 @csrf_exempt
+@proves_key(INGEST)
 def query(request: HttpRequest) -> HttpResponse:
     """`CREATE DATABASE`, with which Telegraf begins, does nothing and succeeds; there is no other query here."""
     Sender.of(request, key_shown(request))
