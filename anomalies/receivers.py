@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from anomalies.rules.late import LateNotes, late_note
 from common import clock
 from telemetry.signals import readings_stored
 from tenants.models import Factory
@@ -21,6 +22,7 @@ _TOGETHER_S = 1.0
 _MARKER_EXPIRES_S = 20
 _BEGUN, _WAITING = "evaluate.begun", "evaluate.waiting"
 _RATE_S = 10
+_late = LateNotes()
 
 
 @receiver(readings_stored, dispatch_uid="anomalies.evaluate")
@@ -31,6 +33,7 @@ def evaluate_soon(*, factory: Factory, machines: Mapping[str, tuple[int, int]], 
     """
     from anomalies.tasks import evaluate
 
+    late_note(_late.see(factory.slug, kwargs.get("batch", ())))
     try:
         _count(int(kwargs.get("readings", 0)))
         if not cache.add(_WAITING, 1, timeout=_MARKER_EXPIRES_S):

@@ -1,12 +1,11 @@
 """Machines, evaluated: their limits and their detectors over what is new, the alerts they raise, their health told."""
 
 import contextlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import prefetch_related_objects
 
 from anomalies.alerts.opening import DETECTOR, Finding, alert_raise, alert_return, alert_update
@@ -21,9 +20,8 @@ from anomalies.alerts.sentences import (
 from anomalies.detection.calibrate import Change, health_percent
 from anomalies.detection.registry import ActiveModel, DetectorDamagedError, models_active
 from anomalies.detection.score import THRESHOLD, Judged, evidence_metrics, stream_score
-from anomalies.models import OPEN_STATES, Alert, HealthStatus, MachineHealth, Rule, Severity
-from anomalies.rules.watch import RuleStates, rules_watch
-from common import clock
+from anomalies.models import OPEN_STATES, Alert, HealthStatus, MachineHealth, Severity
+from anomalies.rules.watch import rules_watch
 from common.times import from_ms, rfc3339
 from telemetry.history.spans import machine_zone
 from telemetry.live.hub import live_publish
@@ -37,64 +35,38 @@ _UPDATE_EVERY_MS = 20_000
 _WORST_SHARE = 0.7
 # A metric that stays away this long while its machine reports is missing, whatever its rate.
 _MISSING_INTERVALS = 4
-# Machines whose limits are carried forward in one transaction: few enough that an alert is not held up.
-_TOGETHER = 200
-_CARRY = """
-UPDATE anomalies_machinehealth AS h SET state = jsonb_set(h.state, '{rules}', n.rules::jsonb), updated_at = %s
-FROM unnest(%s::bigint[], %s::text[]) AS n (machine, rules) WHERE h.machine_id = n.machine
-"""
 # Health moves on pages when it moved by this much, or its word changed.
 _HEALTH_STEP = 5.0
 
 
 def machines_evaluate(machines: Iterable[Machine]) -> int:
-    """Evaluate machines: the limits of all together, then each one's detector. The number whose limits were looked at.
+    """Evaluate machines: the rules of all together, then each one's detector. The number whose rules were looked at.
 
     A machine that another worker has in hand just now is left to it. Raises StoreUnavailableError, after which another
     run begins where this one stood.
     """
     machines = list(machines)
     models = models_active(machines)
-    rules = _rules_of(machines)
-    done = 0
-    for start in range(0, len(machines), _TOGETHER):
-        done += _limits_watch(machines[start : start + _TOGETHER], rules, models)
+    done = rules_watch(machines)
+    _learning_mark([machine for machine in machines if machine.pk not in models])
     taught = [machine for machine in machines if machine.pk in models]
     prefetch_related_objects(taught, "metrics")
     for machine in taught:
-        # A damaged one was logged where it was found; limits go on without it, and the next training replaces it.
+        # A damaged one was logged where it was found; rules go on without it, and the next training replaces it.
         with contextlib.suppress(DetectorDamagedError):
             detector_watch(machine, models[machine.pk])
     return done
 
 
-def _limits_watch(
-    machines: Sequence[Machine], rules: Mapping[int, Sequence[Rule]], models: Mapping[int, ActiveModel]
-) -> int:
-    """Carry the limits of some machines forward in one transaction; the number of machines."""
+def _learning_mark(machines: Sequence[Machine]) -> None:
+    """What has no detector is learning; one that another worker has in hand is left to it."""
+    by_id = {machine.pk: machine for machine in machines}
     with transaction.atomic():
-        healths = _healths_locked(machines)
-        mine = [machine for machine in machines if machine.pk in healths]
-        states = {machine: healths[machine.pk].state.get("rules", {}) for machine in mine}
-        before = dict(states)
-        rules_watch({machine: rules[machine.pk] for machine in mine if machine.pk in rules}, states)
-        carried: dict[int, RuleStates] = {}
-        for machine in mine:
-            health = healths[machine.pk]
-            if machine.pk not in models and health.status != HealthStatus.LEARNING:
-                _learning(health)
-                health_publish(machine, health)
-                health.save()
-            if states[machine] != before[machine]:
-                carried[machine.pk] = states[machine]
-        _carry(carried)
-    return len(mine)
-
-
-def _carry(states: Mapping[int, RuleStates]) -> None:
-    """Keep where machines' limits stand, in one statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CARRY, [clock.now(), list(states), [json.dumps(state) for state in states.values()]])
+        rows = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines)
+        for health in rows.exclude(status=HealthStatus.LEARNING).order_by("machine"):
+            _learning(health)
+            health_publish(by_id[health.machine_id], health)
+            health.save()
 
 
 def detector_watch(machine: Machine, model: ActiveModel) -> bool:
@@ -137,13 +109,6 @@ def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
     # In one order everywhere, so that two workers never wait for each other.
     found = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine")
     return {health.machine_id: health for health in found}
-
-
-def _rules_of(machines: Sequence[Machine]) -> dict[int, list[Rule]]:
-    found: dict[int, list[Rule]] = {}
-    for rule in Rule.objects.filter(active=True, metric__machine__in=machines).select_related("metric"):
-        found.setdefault(rule.metric.machine_id, []).append(rule)
-    return found
 
 
 def _detect(machine: Machine, model: ActiveModel, health: MachineHealth, state: dict[str, Any]) -> dict[str, Any]:

@@ -74,8 +74,6 @@ def gather_close_up(machine: Machine, *, period: Period, time_zone: str) -> Mach
 
 def _carrying(machine: Machine, alert: Alert) -> list[Metric]:
     named = [part.get("metric") for part in alert.evidence.get("metrics") or []]
-    if alert.rule is not None:
-        named.append(alert.rule.metric.name)
     metrics = list(machine.metrics.order_by("name"))
     carrying = [metric for name in dict.fromkeys(named) for metric in metrics if metric.name == name]
     return (carrying or metrics)[:_CLOSE_UP_METRICS]
@@ -125,7 +123,7 @@ def _alerts(period: Period) -> QuerySet[Alert]:
     return (
         Alert.objects.filter(since_at__lt=period.to_at)
         .filter(Q(returned_at__isnull=True) | Q(returned_at__gte=period.from_at))
-        .select_related("acknowledged_by", "rule__metric")
+        .select_related("acknowledged_by")
         .order_by("since_at", "id")
     )
 

@@ -24,7 +24,7 @@ from anomalies.models.routes import (
     Route,
     RouteStep,
 )
-from anomalies.models.rules import Operator, Rule, Severity
+from anomalies.models.rules import LateReadings, Rule, Severity, VibrationZones
 from anomalies.models.targets import ContactPreference, NotificationTarget, PushSubscription, TargetKind
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "EscalationState",
     "Evidence",
     "HealthStatus",
+    "LateReadings",
     "MachineHealth",
     "MachineService",
     "MaintenanceWindow",
@@ -53,7 +54,6 @@ __all__ = [
     "OnCallMember",
     "OnCallOverride",
     "OnCallSchedule",
-    "Operator",
     "PushSubscription",
     "Route",
     "RouteStep",
@@ -63,4 +63,5 @@ __all__ = [
     "TargetKind",
     "TimelineError",
     "Verdict",
+    "VibrationZones",
 ]

@@ -1,141 +1,189 @@
-"""Limits on a machine's metrics, carried over what arrived since last time, and the alerts they raise."""
+"""Rules, carried over what was stored since last time: read together, evaluated together, kept in one statement."""
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
-from anomalies.alerts.opening import Finding, alert_raise, alert_return
-from anomalies.alerts.sentences import rule_summary, rule_title
-from anomalies.models import Rule
-from anomalies.rules.evaluate import Crossing, Limit, LimitState, Side, limit_evaluate
+import msgspec
+import structlog
+from django.db import connection, transaction
+from django.db.models.fields.json import KT
+
+from anomalies.models import LateReadings, MachineHealth
+from anomalies.rules.engine import PairState, evaluate, state_before, state_new
+from anomalies.rules.late import late_done, late_of, late_read
+from anomalies.rules.standing import Pair, Standing, rules_standing
+from anomalies.rules.telling import alerts_active, crossings_tell
 from common import clock
-from common.times import from_ms, to_ms
-from telemetry.history.spans import machine_zone
+from common.times import to_ms
 from telemetry.models import Machine
 from telemetry.readings import Key, Series
 from telemetry.store import reading_store
+
+_log = structlog.get_logger(__name__)
 
 # A rule that is new, or a worker that was away, looks back this far at most: old trouble is no news.
 _LOOK_BACK_MS = 10 * 60_000
 # Devices whose clocks run ahead are taken up to ten minutes.
 _AHEAD_MS = 11 * 60_000
-_SHORTEST_GAP_MS = 60_000
-_GAP_INTERVALS = 5
-_READ_TOGETHER_MS = 10_000
+# What is on its way is no silence yet.
+_GRACE_MS = 2_000
+# Machines that begin within the same of these spans are read together: one that begins far back would have all the
+# others read from there.
+_SPANS_MS = (10_000, 100_000, 15 * 60_000)
+# Repeated runs over late readings take the store's time in pieces of this length.
+_PIECE_MS = 6 * 3_600_000
+# Machines whose rules are carried forward in one transaction: few enough that an alert is not held up.
+_TOGETHER = 200
+_CARRY = """
+UPDATE anomalies_machinehealth AS h SET state = jsonb_set(h.state, '{rules}', n.rules::jsonb), updated_at = %s
+FROM unnest(%s::bigint[], %s::text[]) AS n (machine, rules) WHERE h.machine_id = n.machine
+"""
 
-RuleStates = dict[str, Any]
+States = dict[str, PairState]
+_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_state_decoder = msgspec.json.Decoder(PairState)
+_encoder = msgspec.json.Encoder()
 
 
-def rules_watch(rules: Mapping[Machine, Sequence[Rule]], states: MutableMapping[Machine, RuleStates]) -> None:
-    """Evaluate machines' active limits on readings newer than their states, and bring the states up to date in place.
+def rules_watch(machines: Sequence[Machine]) -> int:
+    """Evaluate the rules of machines on what is new; the number of machines that no other worker had in hand.
 
-    rules: with their metrics loaded. Raises StoreUnavailableError.
+    machines: with their line and site. Rules that ask for silence are evaluated on machines that say nothing, too.
+    Raises StoreUnavailableError, after which another run begins where this one stood.
     """
-    known = {rule.pk: _state(rule, states[machine]) for machine in rules for rule in rules[machine]}
-    for together in _read_alike(rules, known):
-        found = _read({machine: rules[machine] for machine in together}, known)
-        for machine in together:
-            states[machine] = _watch(machine, rules[machine], known, found)
+    standing, notes = rules_standing(), late_read()
+    everybody = [*machines, *_silent(standing, machines)]
+    mine: set[int] = set()
+    for start in range(0, len(everybody), _TOGETHER):
+        mine |= _watch(everybody[start : start + _TOGETHER], standing, notes)
+    if len(mine) == len(everybody):
+        late_done(notes.values())
+    return sum(machine.pk in mine for machine in machines)
 
 
-def _watch(
-    machine: Machine, rules: Sequence[Rule], known: Mapping[int, LimitState], found: Mapping[Key, Series]
-) -> RuleStates:
-    after: RuleStates = {}
-    for rule in rules:
-        part = found.get((machine.key, rule.metric.name))
-        state, limit = known[rule.pk], _limit(rule, part)
-        if part is not None:
-            state, crossings = limit_evaluate(limit, state, part.t_ms, part.values)
-            _tell(machine, rule, crossings)
-        after[str(rule.pk)] = {**state.to_json(), "rule": limit.signature}
-    return after
+def _silent(standing: Standing, machines: Sequence[Machine]) -> list[Machine]:
+    if not standing.ask_for_silence:
+        return []
+    others = Machine.objects.exclude(pk__in=[machine.pk for machine in machines]).select_related("line__site")
+    return [machine for machine in others if any(pair.program.asks_for_silence for pair in standing.pairs_of(machine))]
+
+
+def _watch(machines: Sequence[Machine], standing: Standing, notes: Mapping[str, LateReadings]) -> set[int]:
+    """Carry some machines forward in one transaction; the ids of those that were free."""
+    with transaction.atomic():
+        kept = _locked(machines)
+        free = [machine for machine in machines if machine.pk in kept]
+        pairs = {machine: standing.pairs_of(machine) for machine in free}
+        states = {machine: _states(pairs[machine], kept[machine.pk]) for machine in free if pairs[machine]}
+        for machine, mine in states.items():
+            _repeat_late(pairs[machine], mine, notes)
+        for together in _read_alike(pairs, states):
+            _evaluate([(pair, states[machine][str(pair.rule_id)]) for machine in together for pair in pairs[machine]])
+        _carry(states, kept)
+    return set(kept)
+
+
+def _locked(machines: Sequence[Machine]) -> dict[int, str | None]:
+    """Where machines' rules stand, as text, for this worker alone until the transaction ends; without those that
+    another one has."""
+    known = set(MachineHealth.objects.filter(machine__in=machines).values_list("machine_id", flat=True))
+    missing = [MachineHealth(machine=machine) for machine in machines if machine.pk not in known]
+    if missing:
+        MachineHealth.objects.bulk_create(missing, ignore_conflicts=True)
+    # In one order everywhere, so that two workers never wait for each other. Only the rules' part: the detector's is
+    # many times as large.
+    rows = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine")
+    return dict(rows.values_list("machine_id", KT("state__rules")))
+
+
+def _states(pairs: Sequence[Pair], text: str | None) -> States:
+    stored = _decoder.decode(text) if text else {}
+    return {str(pair.rule_id): _state(pair, stored.get(str(pair.rule_id))) for pair in pairs}
+
+
+def _state(pair: Pair, stored: msgspec.Raw | None) -> PairState:
+    if stored is not None:
+        try:
+            state = _state_decoder.decode(stored)
+        except msgspec.ValidationError:
+            # From before rules were trees.
+            state = None
+        if state is not None and state.signature == pair.program.signature:
+            return state
+    # New, or edited: what was counted under the old conditions says nothing about these. An alert that stands ends
+    # when these say that it is over.
+    newest = to_ms(pair.machine.last_seen_at) if pair.machine.last_seen_at else clock.now_ms()
+    from_ms = min(newest, clock.now_ms()) - _LOOK_BACK_MS - pair.program.memory_ms
+    active = any(alert.machine_id == pair.machine.pk for alert in alerts_active(pair.rule_id))
+    return state_new(pair.program, from_ms=from_ms, told=[(from_ms - 1, True)] if active else [])
+
+
+def _repeat_late(pairs: Sequence[Pair], states: States, notes: Mapping[str, LateReadings]) -> None:
+    for pair in pairs:
+        late_ms = late_of(pair.program.keys, notes) if notes else None
+        if late_ms is None:
+            continue
+        before = state_before(pair.program, states[str(pair.rule_id)], late_ms)
+        if before is not None:
+            states[str(pair.rule_id)] = before
+            _run(pair, before)
+
+
+def _run(pair: Pair, state: PairState) -> None:
+    """From where a state stands to now, in pieces."""
+    begin, now_ms = state.held.at_ms + 1, clock.now_ms()
+    while begin < now_ms + _AHEAD_MS:
+        end = begin + _PIECE_MS
+        series = _read([pair], from_ms=begin, to_ms=end)
+        # Silence is only known of what lies behind, not of what this piece has not read yet.
+        _tell([pair], [state], series, now_ms=min(end, now_ms - _GRACE_MS))
+        begin = end
 
 
 def _read_alike(
-    rules: Mapping[Machine, Sequence[Rule]], known: Mapping[int, LimitState]
+    pairs: Mapping[Machine, Sequence[Pair]], states: Mapping[Machine, States]
 ) -> Iterable[Sequence[Machine]]:
-    """Machines to be read together: one that begins far back would have all others read from there."""
-    begins = {machine: _begin(rules[machine], known) for machine in rules if rules[machine]}
+    begins = {
+        machine: min(state.needs_from(pair.program) for pair, state in zip(pairs[machine], mine.values(), strict=True))
+        for machine, mine in states.items()
+    }
     newest = max(begins.values(), default=0)
-    current = [machine for machine, begin in begins.items() if newest - begin < _READ_TOGETHER_MS]
-    return [current, *([machine] for machine in begins if machine not in set(current))]
+    span = {machine: sum(newest - begin >= each for each in _SPANS_MS) for machine, begin in begins.items()}
+    return [list(some) for _span, some in groupby(sorted(begins, key=span.__getitem__), key=span.__getitem__)]
 
 
-def _begin(rules: Iterable[Rule], known: Mapping[int, LimitState]) -> int:
-    return min(max(known[rule.pk].to_ms + 1, _earliest(rule)) for rule in rules)
+def _evaluate(running: Sequence[tuple[Pair, PairState]]) -> None:
+    pairs, states = [pair for pair, _state in running], [state for _pair, state in running]
+    begin = min(state.needs_from(pair.program) for pair, state in running)
+    now_ms = clock.now_ms()
+    _tell(pairs, states, _read(pairs, from_ms=begin, to_ms=now_ms + _AHEAD_MS), now_ms=now_ms - _GRACE_MS)
 
 
-def _read(rules: Mapping[Machine, Sequence[Rule]], known: Mapping[int, LimitState]) -> dict[Key, Series]:
-    if not rules:
-        return {}
-    begin = min(_begin(each, known) for each in rules.values())
-    wanted = {machine: sorted({rule.metric.name for rule in each}) for machine, each in rules.items()}
-    read = reading_store().together(wanted, from_ms=begin, to_ms=clock.now_ms() + _AHEAD_MS)
+def _tell(pairs: Sequence[Pair], states: Sequence[PairState], series: Mapping[Key, Series], *, now_ms: int) -> None:
+    found = evaluate([pair.program for pair in pairs], states, series, now_ms=now_ms)
+    for pair, crossings in zip(pairs, found, strict=True):
+        if crossings:
+            crossings_tell(pair, crossings)
+
+
+def _read(pairs: Sequence[Pair], *, from_ms: int, to_ms: int) -> dict[Key, Series]:
+    keys = {key for pair in pairs for key in pair.program.keys}
+    known = {pair.machine.key: pair.machine for pair in pairs}
+    foreign = {machine for machine, _metric in keys} - set(known)
+    if foreign:
+        known |= {machine.key: machine for machine in Machine.objects.filter(key__in=foreign)}
+    wanted: dict[Machine, list[str]] = {}
+    for machine, metric in sorted(keys):
+        if machine in known:
+            wanted.setdefault(known[machine], []).append(metric)
+    read = reading_store().together(wanted, from_ms=from_ms, to_ms=to_ms)
     return {(part.machine, part.metric): part for part in read}
 
 
-def _earliest(rule: Rule) -> int:
-    newest = to_ms(rule.metric.last_at) if rule.metric.last_at else clock.now_ms()
-    return newest - _LOOK_BACK_MS - rule.for_s * 1000
-
-
-def _state(rule: Rule, states: RuleStates) -> LimitState:
-    stored = states.get(str(rule.pk), {})
-    if stored.get("rule") != _limit(rule, None).signature:
-        # New, or edited: what was counted under the old limit says nothing about this one.
-        return LimitState(to_ms=_earliest(rule) - 1)
-    return LimitState.from_json(stored)
-
-
-def _limit(rule: Rule, part: Series | None) -> Limit:
-    interval_ms = 0
-    if part is not None and len(part) > 1:
-        interval_ms = int(part.t_ms[-1] - part.t_ms[0]) // (len(part) - 1)
-    return Limit(
-        side=Side(rule.operator),
-        value=rule.value,
-        clear=rule.value if rule.clear_value is None else rule.clear_value,
-        for_ms=rule.for_s * 1000,
-        gap_ms=max(_SHORTEST_GAP_MS, _GAP_INTERVALS * interval_ms),
-    )
-
-
-def rule_cause(rule: Rule) -> str:
-    """The cause of a rule's alerts."""
-    return f"rule:{rule.pk}"
-
-
-def _tell(machine: Machine, rule: Rule, crossings: Iterable[Crossing]) -> None:
-    for crossing in crossings:
-        if crossing.fired:
-            alert_raise(_finding(machine, rule, crossing))
-        else:
-            alert_return(machine=machine, cause=rule_cause(rule), at=from_ms(crossing.t_ms))
-
-
-def _finding(machine: Machine, rule: Rule, crossing: Crossing) -> Finding:
-    since_at = from_ms(crossing.since_ms)
-    return Finding(
-        machine=machine,
-        cause=rule_cause(rule),
-        rule=rule,
-        severity=rule.severity,
-        title=rule_title(rule),
-        summary=rule_summary(rule, observed=crossing.worst, since_at=since_at, zone=machine_zone(machine)),
-        since_at=since_at,
-        evidence={
-            "limit": rule.value,
-            "operator": rule.operator,
-            "metrics": [
-                {
-                    "metric": rule.metric.name,
-                    "unit": rule.metric.unit,
-                    "share": 1.0,
-                    "observed": crossing.worst,
-                    "limit": rule.value,
-                    # A limit has one side: it is no band.
-                    "expected": None,
-                }
-            ],
-        },
-    )
+def _carry(states: Mapping[Machine, States], before: Mapping[int, str | None]) -> None:
+    """Keep where machines' rules stand, in one statement; those of rules that are gone are forgotten."""
+    after = {machine.pk: _encoder.encode(mine).decode() for machine, mine in states.items()}
+    changed = {pk: text for pk, text in after.items() if text != before[pk]}
+    if changed:
+        with connection.cursor() as cursor:
+            cursor.execute(_CARRY, [clock.now(), list(changed), list(changed.values())])

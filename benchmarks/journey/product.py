@@ -136,8 +136,15 @@ class FactoryPulse:
         from tenants.context import factory_context
 
         with factory_context(FACTORY):
-            wanted = Metric.objects.filter(machine__key__in=machines, name__in=metrics)
-            Rule.objects.bulk_create(Rule(metric=metric, value=LIMIT, for_s=0) for metric in wanted)
+            wanted = Metric.objects.filter(machine__key__in=machines, name__in=metrics).select_related("machine")
+            Rule.objects.bulk_create(
+                Rule(
+                    name=f"{metric.machine.key} {metric.name}",
+                    machines=[metric.machine.key],
+                    when={"all": [{"metric": metric.name, "op": "above", "value": LIMIT}]},
+                )
+                for metric in wanted
+            )
 
     def viewers(self, machines: Sequence[str]) -> list[Viewer]:
         """The owner in ten browsers."""

@@ -96,7 +96,13 @@ UNFOLD: dict[str, Any] = {
                 "title": _("Detection"),
                 "separator": True,
                 "items": [
-                    _item(_("Rules"), "rule", "admin:anomalies_rule_changelist", _("Thresholds that raise an alert")),
+                    _item(_("Rules"), "rule", "admin:anomalies_rule_changelist", _("Conditions that raise an alert")),
+                    _item(
+                        _("Vibration limits"),
+                        "vibration",
+                        "admin:anomalies_vibrationzones_changelist",
+                        _("The table of ISO 20816 that rules are made from"),
+                    ),
                     _item(
                         _("Alerts"),
                         "notifications_active",

@@ -168,7 +168,7 @@ class Drain:
             known = spans.get(series.machine, (first, last))
             spans[series.machine] = (min(first, known[0]), max(last, known[1]))
         for receiver, error in readings_stored.send_robust(
-            sender=Drain, factory=factory, machines=spans, readings=len(registered.batch)
+            sender=Drain, factory=factory, machines=spans, readings=len(registered.batch), batch=registered.batch
         ):
             if isinstance(error, Exception):
                 # A receiver only enqueues; the readings are safe, and the next batch announces itself.

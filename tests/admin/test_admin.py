@@ -1,5 +1,6 @@
 """The factory's admin: for its admins and owners, explained, audited, and blind to every other factory."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from django.test import RequestFactory
 from accounts.admin_base import FactoryModelAdmin
 from accounts.api_keys import api_key_create
 from accounts.models import ApiKey, AuditEntry, Invitation, Role, User
-from anomalies.models import Alert, DetectorModel, Rule
+from anomalies.models import Alert, DetectorModel, Rule, VibrationZones
 from common import clock
 from common.times import to_ms
 from reports.models import Report, Schedule
@@ -44,7 +45,8 @@ def plant(in_acme: Factory, operator: User) -> dict[type[models.Model], Any]:
     metric = Metric.objects.create(machine=machine, name="vibration", unit="mm/s")
     now = clock.now()
     things = [site, area, line, machine, metric]
-    things.append(Rule.objects.create(metric=metric, value=4.5))
+    when = {"all": [{"metric": metric.name, "op": "above", "value": 4.5}]}
+    things.append(Rule.objects.create(name="Rule", machines=[metric.machine.key], when=when))
     things.append(Alert.objects.create(machine=machine, cause="detector", title="Vibration", summary="s", since_at=now))
     things.append(DetectorModel.objects.create(machine=machine, version=1, arrays=b"", manifest={"seed": 1}))
     things.append(QuarantinedReading.objects.create(source="HTTP", code="not_a_number", detail="NaN"))
@@ -181,22 +183,54 @@ def test_a_threshold_is_made_with_the_words_of_the_plant_and_written_down(
 ) -> None:
     browser = client_for(admin)
     form = browser.get(path_of(Rule, "add/")).content.decode()
-    assert "must stay beyond the limit" in form
-    fields = {"metric": plant[Metric].pk, "operator": "above", "value": "7.1", "clear_value": "6.5", "for_s": "30"}
-    saved = browser.post(path_of(Rule, "add/"), {**fields, "severity": "critical", "active": "on"})
+    assert "The page “Rules” builds the same with buttons" in form
+    definition = f"""
+name: Hot
+machines: [{plant[Machine].key}]
+when: {{all: [{{metric: {plant[Metric].name}, op: above, value: 7.1, clear: 6.5, for_s: 30}}]}}
+severity: critical
+"""
+    saved = browser.post(path_of(Rule, "add/"), {"definition": definition})
     assert saved.status_code == 302
-    rule = Rule.objects.get(value=7.1)
-    assert (rule.metric, rule.clear_value, rule.for_s, rule.severity) == (plant[Metric], 6.5, 30, "critical")
+    rule = Rule.objects.get(name="Hot")
+    assert rule.when == {
+        "all": [{"metric": plant[Metric].name, "op": "above", "value": 7.1, "clear": 6.5, "for_s": 30.0}]
+    }
     assert AuditEntry.objects.get(action="rule.created").actor == admin.email
+    listed = browser.get(path_of(Rule)).content.decode()
+    assert "is above 7.10" in listed
+    browser.post(path_of(Rule), {"action": "switch_off", "_selected_action": [rule.pk]})
+    rule.refresh_from_db()
+    assert not rule.enabled
+    assert AuditEntry.objects.get(action="rule.disabled").actor == admin.email
 
 
 def test_a_threshold_that_would_never_clear_is_refused(
     plant: dict[type[models.Model], Any], admin: User, client_for: ClientFor
 ) -> None:
-    fields = {"metric": plant[Metric].pk, "operator": "above", "value": "7", "clear_value": "8", "for_s": "0"}
-    response = client_for(admin).post(path_of(Rule, "add/"), {**fields, "severity": "high", "active": "on"})
-    assert "never clear" in response.content.decode()
-    assert not Rule.objects.filter(value=7).exists()
+    definition = f"""
+name: Never
+machines: [{plant[Machine].key}]
+when: {{all: [{{metric: t, op: above, value: 7, clear: 8}}]}}
+"""
+    response = client_for(admin).post(path_of(Rule, "add/"), {"definition": definition})
+    assert "when.all[0].clear: Must not be above the limit" in response.content.decode()
+    assert not Rule.objects.filter(name="Never").exists()
+
+
+def test_a_version_of_the_vibration_limits_is_replaced_and_never_changed(
+    plant: dict[type[models.Model], Any], admin: User, client_for: ClientFor
+) -> None:
+    browser = client_for(admin)
+    rows = [{"group": 1, "support": "rigid", "a_b": 2.0, "b_c": 4.0, "c_d": 6.0}]
+    upside_down = [{**rows[0], "c_d": 3.0}]
+    refused = browser.post(path_of(VibrationZones, "add/"), {"rows": json.dumps(upside_down), "note": ""})
+    assert "limits rise from A/B to C/D" in refused.content.decode()
+    saved = browser.post(path_of(VibrationZones, "add/"), {"rows": json.dumps(rows), "note": "Our own"})
+    assert saved.status_code == 302
+    assert list(VibrationZones.objects.values_list("version", "made_by")) == [(2, admin.email), (1, "")]
+    first = VibrationZones.objects.get(version=1)
+    assert browser.post(path_of(VibrationZones, f"{first.pk}/change/"), {"note": "x"}).status_code == 403
 
 
 def test_metrics_to_choose_from_name_their_machine(

@@ -232,6 +232,11 @@ def test_a_metric_that_stays_away_while_its_machine_reports_is_told(in_acme, col
     assert alert.state == AlertState.RETURNED_UNACKNOWLEDGED
 
 
+def limit_on(machine, **condition):
+    when = {"all": [{"metric": "vibration_mm_s", "op": "above", **condition}]}
+    return Rule.objects.create(name="Vibration", machines=[machine.key], when=when)
+
+
 def test_a_limit_works_while_the_detector_is_still_learning(in_acme, frozen):
     columns = healthy(600)
     columns["vibration_mm_s"][500:560] = 9.0
@@ -242,8 +247,7 @@ def test_a_limit_works_while_the_detector_is_still_learning(in_acme, frozen):
         return stored(series_of(cut, start_ms=start_ms + first * 1000))
 
     machine = part(0, 490)
-    metric = Metric.objects.get(machine=machine, name="vibration_mm_s")
-    rule = Rule.objects.create(metric=metric, operator="above", value=7.1, clear_value=4.5, for_s=10, severity="high")
+    rule = limit_on(machine, value=7.1, clear=4.5, for_s=10)
     machines_evaluate([machine])
     assert not Alert.objects.exists()
     for last in range(500, 601, 10):
@@ -261,10 +265,10 @@ def test_a_limit_works_while_the_detector_is_still_learning(in_acme, frozen):
 def test_an_edited_limit_forgets_what_it_had_counted(in_acme, frozen):
     columns = healthy(120)
     machine = stored(series_of(columns, start_ms=frozen - 120_000))
-    metric = Metric.objects.get(machine=machine, name="vibration_mm_s")
-    rule = Rule.objects.create(metric=metric, value=50.0, for_s=0)
+    rule = limit_on(machine, value=50.0)
     machines_evaluate([machine])
     assert not Alert.objects.exists()
-    Rule.objects.filter(pk=rule.pk).update(value=0.5)
+    rule.when["all"][0]["value"] = 0.5
+    rule.save()
     machines_evaluate([machine])
     assert Alert.objects.get().cause == f"rule:{rule.pk}"

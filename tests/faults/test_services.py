@@ -106,8 +106,9 @@ def test_everything_killed_at_once_loses_nothing_and_mails_nobody_twice(world, p
 def raised(plant, machine):
     """Set a limit that the numbers soon pass, and wait for the alert."""
     with factory_context(plant.factory):
-        metric = wait_until(lambda: Metric.objects.filter(machine__key=machine, name="n").first())
-        Rule.objects.create(metric=metric, value=50, for_s=0)
+        wait_until(lambda: Metric.objects.filter(machine__key=machine, name="n").exists())
+        when = {"all": [{"metric": "n", "op": "above", "value": 50}]}
+        Rule.objects.create(name="n", machines=[machine], when=when)
         return wait_until(Alert.objects.first, what="no alert was raised")
 
 
