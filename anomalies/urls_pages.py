@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import fleet_pages, machine_pages, pages
+from anomalies import fleet_pages, machine_pages, pages, wall_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet_pages.fleet, name="fleet"),
@@ -11,6 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("alerts/banner", pages.alert_banner, name="alert_banner"),
     path("alerts/<int:alert_id>", pages.alert, name="alert"),
     path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge, name="alert_acknowledge"),
+    path("wall", wall_pages.wall, name="wall"),
+    path("parts/wall-alerts", wall_pages.wall_alerts, name="wall_alerts"),
     path("parts/summary", fleet_pages.fleet_summary, name="fleet_summary"),
     path("parts/tile/<path:key>", fleet_pages.tile_state, name="tile_state"),
     path("parts/health/<path:key>", machine_pages.machine_health, name="machine_health"),

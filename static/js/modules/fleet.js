@@ -41,7 +41,8 @@ export function mount(root) {
     soon = setTimeout(() => root.dispatchEvent(new CustomEvent("refresh-list")), FOLLOW_MS);
   };
   const timer = setInterval(() => {
-    if (document.hidden) return;
+    // Without a connection nobody knows how old a machine's readings are: what was said last stays, and the page says so.
+    if (document.hidden || live.connection.state !== "live") return;
     for (const tile of seen.tiles) tile.tick();
   }, 1000);
   const repaint = () => loop.markAll();

@@ -233,6 +233,10 @@ export function createLiveSocket({ open, now, random, later, cancel }) {
     get connection() {
       return connection;
     },
+    /** Whether anything has ever been heard: a page from a cache shows what it was made with. */
+    get everLive() {
+      return wasLive;
+    },
   };
 }
 

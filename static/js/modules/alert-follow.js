@@ -1,0 +1,26 @@
+// @ts-check
+// Asks the server for this part anew when the socket tells of an alert, and when the connection is back.
+
+import { liveSocket } from "./live-socket.js";
+
+const TOGETHER_MS = 60;
+const FALLBACK_MS = 60_000;
+
+/** @param {HTMLElement} root */
+export function mount(root) {
+  const live = liveSocket();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let soon;
+  const refresh = () => {
+    clearTimeout(soon);
+    soon = setTimeout(() => root.dispatchEvent(new CustomEvent("refresh-alerts")), TOGETHER_MS);
+  };
+  const offs = [live.on("alert", (message) => message.event !== "updated" && refresh()), live.on("reconnected", refresh)];
+  // Where a proxy refuses the socket, alerts still arrive, later.
+  const timer = setInterval(refresh, FALLBACK_MS);
+  return () => {
+    clearTimeout(soon);
+    clearInterval(timer);
+    for (const off of offs) off();
+  };
+}
