@@ -3,16 +3,18 @@
 Debian's InfluxDB 1.6.7 on this machine's disk, its write-ahead log synced before each answer. Readings are written as
 the drain writes them, from one thread; making them is not counted. CPU is of this process while it writes, and of
 influxd from /proc, with its compactions so far.
-A chart is one machine over 24 h at 1 Hz to 1,000 buckets, from the store's call to numpy columns. Run:
-`make bench NAME=influx`.
+A chart is one machine over the last 24 h at 1 Hz to 1,000 buckets, from the store's call to numpy columns, after a turn
+of compaction; `from the readings alone` is what it costs without rollups. The load is a process of its own, and so are
+the turns of compaction every 10 s beside it. Run: `make bench NAME=influx`.
 """
 
 import json
+import multiprocessing
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,8 +27,13 @@ RESULT = Path(os.environ.get("STATE_DIR", ".factorypulse")) / "bench" / "influx.
 READINGS = int(os.environ.get("READINGS", "3000000"))
 QUERIES = int(os.environ.get("QUERIES", "200"))
 LOAD_PER_S = 50_000
-_T0 = 1_790_000_000_000
-_DAY_MS = 86_400_000
+COMPACT_EVERY_S = 10.0
+_NOW_MS = int(os.environ.get("NOW_MS", "0")) or int(time.time() * 1000)
+_DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
+_T0 = _NOW_MS - _DAY_MS
+_BUCKET_MS = 120_000  # what a day of at most 1,000 buckets gets: telemetry/history/downsample.py
+_DATABASE, _METRICS = "factorypulse_bench", [f"metric_{number}" for number in range(10)]
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Milliseconds."""
+    """Milliseconds; influxd_ms is its CPU, with that of whatever else it does."""
 
     query: str
     p50_ms: float
     p99_ms: float
+    influxd_ms: float
 
 
 def main() -> None:
@@ -88,6 +96,7 @@ def main() -> None:
             flush=True,
         )
     charts = charts_measure()
+    print(f"Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     figures = [asdict(row) for row in writes] + [asdict(row) for row in charts]
     RESULT.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
@@ -117,78 +126,132 @@ def write_measure(shape: Shape) -> Written:
 
 
 def charts_measure() -> list[Chart]:
-    """A day's chart of 1, 4 and 10 metrics, with nothing else to do and while readings come in."""
+    """A day's chart of 1, 4 and 10 metrics, with nothing else to do and while readings come in; then long ranges."""
     found = []
     with tempfile.TemporaryDirectory(dir=RESULT.parent) as directory:
         influx = Influx(Path(directory) / "influxdb")
         influx.start()
         try:
-            _day_write(influx)
-            print(f"\n{'chart of 24 h at 1 Hz':<60}{'p50 ms':>12}{'p99 ms':>11}")
-            for loaded in (False, True):
-                stop = threading.Event()
-                load = threading.Thread(target=_load, args=(influx, stop))
-                if loaded:
-                    load.start()
-                for metrics in (1, 4, 10):
-                    name = f"{metrics} metrics{f', while {LOAD_PER_S:,} readings/s come in' if loaded else ''}"
-                    found.append(_chart(influx, name, metrics))
-                    print(f"{found[-1].query:<60}{found[-1].p50_ms:>12.1f}{found[-1].p99_ms:>11.1f}", flush=True)
-                stop.set()
-                if loaded:
-                    load.join()
+            _history_write(influx)
+            print(f"\n{'chart of 24 h at 1 Hz':<60}{'p50 ms':>12}{'p99 ms':>11}{'influxd ms':>13}")
+            found.append(_chart(influx, "4 metrics, from the readings alone", 4, queries=10))
+            _compaction(influx).compact(_DATABASE, lambda: {"chart": _METRICS}, within_s=600)
+            found += [_chart(influx, f"{metrics} metrics", metrics) for metrics in (1, 4, 10)]
+            found += [_chart(influx, f"{days} days of 10 metrics", 10, days=days, queries=50) for days in (7, 30, 365)]
+            with _loaded(influx):
+                load = f"while {LOAD_PER_S:,} readings/s come in"
+                found += [_chart(influx, f"{metrics} metrics, {load}", metrics) for metrics in (1, 4, 10)]
         finally:
             influx.stop()
     return found
 
 
-def _chart(influx: Influx, name: str, metrics: int) -> Chart:
+def _chart(influx: Influx, name: str, metrics: int, *, days: int = 1, queries: int = QUERIES) -> Chart:
+    from telemetry.history.downsample import bucket_width
+    from telemetry.history.series import chart_from
     from telemetry.models import Machine
 
     store, machine = _store(influx), Machine(key="chart")
-    names = [f"metric_{number}" for number in range(metrics)]
-    took_ms = []
-    for _ in range(QUERIES):
+    names, from_ms = _METRICS[:metrics], chart_from(_NOW_MS - days * _DAY_MS, _NOW_MS)
+    bucket_ms = bucket_width(from_ms=from_ms, to_ms=_NOW_MS, points=1_000)
+    if days == 1 and bucket_ms != _BUCKET_MS:
+        raise RuntimeError("a day's buckets have another width than the bar is about")
+    took_ms, cpu_s = [], _influxd_cpu_s(influx)
+    for _ in range(queries):
         began = time.perf_counter()
-        parts = store.buckets(machine, names, from_ms=_T0, to_ms=_T0 + _DAY_MS, bucket_ms=86_400)
+        parts = store.buckets(machine, names, from_ms=from_ms, to_ms=_NOW_MS, bucket_ms=bucket_ms)
         took_ms.append((time.perf_counter() - began) * 1e3)
-        if sum(int(part.count.sum()) for part in parts) != 86_400 * metrics:
+        if days == 1 and any(abs(int(part.count.sum()) - 86_430) > 30 for part in parts):
             raise RuntimeError("the chart misses readings")
-    return Chart(name, float(np.percentile(took_ms, 50)), float(np.percentile(took_ms, 99)))
+        time.sleep(0.02)
+    cpu_ms = (_influxd_cpu_s(influx) - cpu_s) / queries * 1e3
+    found = Chart(name, float(np.percentile(took_ms, 50)), float(np.percentile(took_ms, 99)), cpu_ms)
+    print(f"{found.query:<60}{found.p50_ms:>12.1f}{found.p99_ms:>11.1f}{found.influxd_ms:>13.1f}", flush=True)
+    return found
 
 
-def _day_write(influx: Influx) -> None:
+def _history_write(influx: Influx) -> None:
+    """A day of every metric at 1 Hz; before it a year, a reading a minute."""
+    rng = np.random.default_rng(1)
+    year = np.arange(_NOW_MS - 365 * _DAY_MS, _T0, 60_000)
+    for t_ms in (*np.array_split(year, 20), np.arange(_T0, _NOW_MS, 1_000)):
+        _tell(influx, t_ms, rng)
+
+
+def _tell(influx: Influx, t_ms: np.ndarray, rng: np.random.Generator) -> None:
     from telemetry.readings import ReadingBatch, Series
 
-    t_ms, rng = np.arange(_T0, _T0 + _DAY_MS, 1_000), np.random.default_rng(1)
-    values = [np.round(rng.normal(70, 5, len(t_ms)), 3) for _ in range(10)]
-    parts = [Series("chart", f"metric_{number}", t_ms, column) for number, column in enumerate(values)]
+    values = [np.round(rng.normal(70, 5, len(t_ms)), 3) for _ in _METRICS]
+    parts = [Series("chart", name, t_ms, column) for name, column in zip(_METRICS, values, strict=True)]
     _store(influx).write(ReadingBatch(parts), machines={})
 
 
-def _load(influx: Influx, stop: threading.Event) -> None:
-    store, began, sent = _store(influx), time.perf_counter(), 0
-    for batch in _batches(SHAPES[1]):
+@contextmanager
+def _loaded(influx: Influx) -> Iterator[None]:
+    os.environ["NOW_MS"] = str(_NOW_MS)
+    processes = [_SPAWN.Process(target=act, args=(influx.url,), daemon=True) for act in (_load, _compact)]
+    for process in processes:
+        process.start()
+    time.sleep(5.0)  # until they are at their work
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _load(url: str) -> None:
+    import django
+
+    django.setup()
+    store, began, sent = _store_at(url), time.perf_counter(), 0
+    for batch in _batches(SHAPES[1], begin=_NOW_MS - _HOUR_MS):
         store.write(batch, machines={})
         sent += len(batch)
-        if stop.wait(max(0.0, sent / LOAD_PER_S - (time.perf_counter() - began))):
-            return
+        time.sleep(max(0.0, sent / LOAD_PER_S - (time.perf_counter() - began)))
 
 
-def _store(influx: Influx):  # type: ignore[no-untyped-def]  # imported once Django is set up
+def _compact(url: str) -> None:
+    import django
+
+    django.setup()
+    metrics = {f"M{number:04}": _METRICS for number in range(SHAPES[1].machines)} | {"chart": _METRICS}
+    compaction = _compaction_at(url)
+    while True:
+        compaction.compact(_DATABASE, lambda: metrics, within_s=1.0)
+        time.sleep(COMPACT_EVERY_S)
+
+
+def _compaction(influx: Influx):  # type: ignore[no-untyped-def]  # imported once Django is set up
+    return _compaction_at(influx.url)
+
+
+def _compaction_at(url: str):  # type: ignore[no-untyped-def]
+    from telemetry.store.influx_compaction import Compaction
+    from telemetry.store.influx_server import InfluxServer
+
+    return Compaction(InfluxServer(url=url, token="", org=""))
+
+
+def _store(influx: Influx):  # type: ignore[no-untyped-def]
+    return _store_at(influx.url)
+
+
+def _store_at(url: str):  # type: ignore[no-untyped-def]
     from telemetry.store.influx import InfluxReadingStore
     from telemetry.store.influx_server import InfluxServer
     from tenants.context import factory_enter
     from tenants.models import Factory
 
     factory_enter(Factory(slug="bench", schema_name="bench"))
-    return InfluxReadingStore(InfluxServer(url=influx.url, token="", org=""))
+    return InfluxReadingStore(InfluxServer(url=url, token="", org=""))
 
 
-def _batches(shape: Shape) -> Iterator:  # type: ignore[type-arg]  # of ReadingBatch, imported once Django is set up
+def _batches(shape: Shape, begin: int = _T0) -> Iterator:  # type: ignore[type-arg]  # of ReadingBatch, imported once Django is set up
     from telemetry.readings import ReadingBatch, Series
 
-    rng, begin = np.random.default_rng(1), _T0
+    rng = np.random.default_rng(1)
     machines = [f"M{number:04}" for number in range(shape.machines)]
     while True:
         t_ms = np.arange(begin, begin + 10 * shape.rows, 10)

@@ -13,6 +13,7 @@ from telemetry.store.base import Buckets
 
 DEFAULT_POINTS = 1_000
 MAX_POINTS = 10_000
+_MINUTE_MS, _LONG_MS = 60_000, 6 * 3_600_000
 _READINGS_TAKEN_ONE_BY_ONE = 100_000
 
 
@@ -21,10 +22,20 @@ def series_read(
 ) -> list[Buckets]:
     """At most `points` buckets of each metric over [from_ms, to_ms), in the order asked.
 
+    A window of many hours begins at a full minute: see `chart_from`.
     Raises StoreUnavailableError; ValueError for an empty window.
     """
     width = bucket_width(from_ms=from_ms, to_ms=to_ms, points=points)
+    from_ms = chart_from(from_ms, to_ms)
     return reading_store().buckets(machine, metrics, from_ms=from_ms, to_ms=to_ms, bucket_ms=width)
+
+
+def chart_from(from_ms: int, to_ms: int) -> int:
+    """Where a chart of [from_ms, to_ms) begins: a long one at the full minute that holds its first reading.
+
+    Stores keep sums of minutes; for a part of one they would read everything again that it is made of.
+    """
+    return from_ms // _MINUTE_MS * _MINUTE_MS if to_ms - from_ms >= _LONG_MS else from_ms
 
 
 def series_for_the_eye(

@@ -1,15 +1,20 @@
 """Readings in InfluxDB 1.x, 2.x or 3.x: a database (bucket) a factory, a field a metric, tagged with the machine."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from django.conf import settings
 
-from telemetry.models import Machine
+from telemetry.models import Machine, Metric
 from telemetry.readings import ReadingBatch, Series
 from telemetry.store import influxql, line_protocol
 from telemetry.store.base import Buckets, StoreUnavailableError
+from telemetry.store.influx_answers import ReadingsRefusedError
+from telemetry.store.influx_buckets import BucketReader
+from telemetry.store.influx_compaction import Compaction
 from telemetry.store.influx_databases import Databases, databases_of
+from telemetry.store.influx_rollups import TOKEN_BITS, marks_body
 from telemetry.store.influx_server import InfluxServer
 from telemetry.store.scope import factory_scope
 from tenants.context import factory_current
@@ -26,6 +31,9 @@ class InfluxReadingStore:
     def __init__(self, server: InfluxServer) -> None:
         self._server = server
         self._seen: set[str] = set()
+        # Databases in which marks are known to tell of every slice with readings.
+        self._marked: set[str] = set()
+        self._compaction = Compaction(server)
 
     @classmethod
     def from_settings(cls) -> "InfluxReadingStore":
@@ -34,8 +42,25 @@ class InfluxReadingStore:
     def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
         """Raises also ReadingsRefusedError, when the server has what it could take and will never take the rest."""
         database = _database()
-        for body in line_protocol.bodies(batch):
-            self._write_body(database, body)
+        try:
+            for body in line_protocol.bodies(batch):
+                self._write_body(database, body)
+        except ReadingsRefusedError:
+            self._mark(database, batch)  # for what it could take
+            raise
+        self._mark(database, batch)
+
+    def _mark(self, database: str, batch: ReadingBatch) -> None:
+        """Say that rollups no longer hold: after the readings, or a rollup could miss them under the new mark.
+
+        Killed in between we have not returned, and whoever called writes the readings again.
+        """
+        if not len(batch):
+            return
+        try:
+            self._write_body(database, marks_body(batch, secrets.randbits(TOKEN_BITS)))
+        except ReadingsRefusedError as error:  # a stranger's doing, and no fault of the readings
+            raise StoreUnavailableError(f"InfluxDB refused marks: {error}") from error
 
     def _write_body(self, database: str, body: bytes) -> None:
         ready = database in self._seen or not self._databases.prepared_first
@@ -70,15 +95,22 @@ class InfluxReadingStore:
     def buckets(
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int
     ) -> list[Buckets]:
-        statements = influxql.select_buckets(machine.key, metrics, from_ms=from_ms, to_ms=to_ms, bucket_ms=bucket_ms)
-        tables = self._server.query(_database(), list(statements))
-        together = influxql.metrics_together(metrics)
-        return [
-            found for table, names in zip(tables, together, strict=True) for found in influxql.buckets_of(table, names)
-        ]
+        database = _database()
+        reader = BucketReader(
+            self._server, database, machine.key, metrics, bucket_ms=bucket_ms, rollups=self._is_marked(database)
+        )
+        return reader.read(from_ms, to_ms)
+
+    def _is_marked(self, database: str) -> bool:
+        if database not in self._marked:
+            [found] = self._server.query(database, [influxql.select_complete()])
+            if not found.values:
+                return False
+            self._marked.add(database)
+        return True
 
     def compact(self, *, within_s: float = 5.0) -> bool:
-        return True  # the server does so by itself
+        return self._compaction.compact(_database(), _metrics_by_tag, within_s=within_s)
 
     def delete_machine(self, machine: Machine) -> None:
         """Raises also ReadingsKeptError, on servers of 3.x."""
@@ -90,6 +122,8 @@ class InfluxReadingStore:
 
     def delete_all(self) -> None:
         self._seen.discard(_database())
+        self._marked.discard(_database())
+        self._compaction.forget(_database())
         self._databases.drop(_database())
 
     @cached_property
@@ -100,6 +134,14 @@ class InfluxReadingStore:
 def _database() -> str:
     """The current factory's database; safe in a URL."""
     return f"factorypulse_{factory_scope()}"
+
+
+def _metrics_by_tag() -> Mapping[str, list[str]]:
+    """The metrics of each machine, by what the server calls it."""
+    found: dict[str, list[str]] = {}
+    for key, name in Metric.objects.order_by("machine", "name").values_list("machine__key", "name"):
+        found.setdefault(line_protocol.tag_of(key), []).append(name)
+    return {tag: list(dict.fromkeys(names)) for tag, names in found.items()}
 
 
 def _kept_ms() -> int:

@@ -14,12 +14,15 @@ from common.times import from_ms as instant_of
 from common.times import rfc3339
 from telemetry.store import influxql
 from telemetry.store.base import StoreUnavailableError
+from telemetry.store.influx_levels import LEVELS, SLICE_MS
 from telemetry.store.influx_server import InfluxServer
-from telemetry.store.line_protocol import MACHINE_TAG, MEASUREMENT, tag_of
+from telemetry.store.line_protocol import MACHINE_TAG, MARKS, MEASUREMENT, tag_of
 
 _NOT_FOUND, _CONFLICT = 404, 409
 _BEGINNING, _END = "1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z"
 _HOUR_MS = 3_600_000
+# Readings first: a rollup made in between is under a mark that goes next.
+_MEASUREMENTS = (MEASUREMENT, MARKS, *(level.measurement for level in LEVELS))
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -72,10 +75,12 @@ class _Databases1:
         self._server.execute("", influxql.drop_database(name))
 
     def delete_machine(self, name: str, machine: str) -> None:
-        self._server.execute(name, influxql.delete_machine(machine))
+        for measurement in _MEASUREMENTS:
+            self._server.execute(name, influxql.delete_machine(machine, measurement))
 
     def delete_before(self, name: str, before_ms: int) -> None:
-        self._server.execute(name, influxql.delete_before(before_ms))
+        for measurement in _MEASUREMENTS:
+            self._server.execute(name, influxql.delete_before(_cut_ms(measurement, before_ms), measurement))
 
 
 class _Databases2:
@@ -112,10 +117,13 @@ class _Databases2:
 
     def delete_machine(self, name: str, machine: str) -> None:
         escaped = tag_of(machine).replace("\\", "\\\\").replace('"', '\\"')
-        self._delete(name, f'_measurement="{MEASUREMENT}" AND {MACHINE_TAG}="{escaped}"', before=_END)
+        for measurement in _MEASUREMENTS:
+            self._delete(name, f'_measurement="{measurement}" AND {MACHINE_TAG}="{escaped}"', before=_END)
 
     def delete_before(self, name: str, before_ms: int) -> None:
-        self._delete(name, f'_measurement="{MEASUREMENT}"', before=rfc3339(instant_of(before_ms)))
+        for measurement in _MEASUREMENTS:
+            before = rfc3339(instant_of(_cut_ms(measurement, before_ms)))
+            self._delete(name, f'_measurement="{measurement}"', before=before)
 
     def _delete(self, name: str, predicate: str, *, before: str) -> None:
         with _Translated():
@@ -153,6 +161,11 @@ class _Databases3:
 
     def delete_before(self, name: str, before_ms: int) -> None:
         """Nothing: the server hides and removes what is older than the database's retention period."""
+
+
+def _cut_ms(measurement: str, before_ms: int) -> int:
+    """A slice that keeps some of its readings keeps its mark: without one it would count as empty."""
+    return before_ms // SLICE_MS * SLICE_MS if measurement == MARKS else before_ms
 
 
 class _Translated:

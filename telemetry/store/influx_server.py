@@ -15,7 +15,7 @@ from influxdb_client.rest import ApiException
 from common import clock
 from telemetry.store.base import StoreUnavailableError
 from telemetry.store.influx_answers import ReadingsRefusedError, WriteVerdict, write_verdict
-from telemetry.store.influxql import Answer, Table
+from telemetry.store.influxql import Answer, Result, Table
 
 _CONNECT_S, _READ_S = 3, 30
 _POOL = 8
@@ -25,9 +25,15 @@ _FIRST_PAUSE_S = 0.1
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 
 
+# A chart's rollups are read twice as fast so; 1.x compares the whole header. 2.x and 3.x answer JSON to everybody.
+_MSGPACK = "application/x-msgpack"
 _NO_DATABASE = ("database not found", "default retention policy not set", "dbrp")
 # Takes a seventh of the bytes away for 0.2 us a reading; the client library's own level 9 takes 2.6 us.
 _GZIP_LEVEL = 1
+
+
+_from_json = msgspec.json.Decoder(Answer).decode
+_from_msgpack = msgspec.msgpack.Decoder(Answer).decode
 
 
 class _NotExecutedError(StoreUnavailableError):
@@ -107,10 +113,17 @@ class InfluxServer:
             tables += answers + [Table()] * (len(request) - len(answers))
         return tables
 
+    def query_groups(self, database: str, statement: str) -> list[Table]:
+        """A table for each group of a statement that groups by tags."""
+        response = self._asked(database, [statement])
+        if response.status == _NOT_FOUND:
+            return _nothing_stored(response)
+        return [table for result in _results(response) for table in result.series]
+
     def execute(self, database: str, statement: str) -> None:
         """One InfluxQL statement that changes something; a missing database is no error."""
         fields = {"db": database, "q": statement}
-        _tables(self.request("POST", "/query", fields=fields, encode_multipart=False))
+        _results(self.request("POST", "/query", fields=fields, encode_multipart=False))
 
     def request(self, method: str, path: str, *, accept: tuple[int, ...] = (), **arguments: Any) -> Any:
         """One request as ourselves. Raises StoreUnavailableError for answers of 400 and up that are not in `accept`."""
@@ -131,15 +144,20 @@ class InfluxServer:
             yield statements
 
     def _ask(self, database: str, statements: Sequence[str]) -> list[Table]:
+        response = self._asked(database, statements)
+        if response.status == _NOT_FOUND:
+            return _nothing_stored(response)
+        return [result.series[0] if result.series else Table() for result in _results(response)]
+
+    def _asked(self, database: str, statements: Sequence[str]) -> Any:
         fields = {"db": database, "q": ";".join(statements), "epoch": "ms"}
         # 3.x reads the address alone, and others may be asked for more than fits there.
         if self.version >= (3, 0):
-            response = self.request("GET", "/query", fields=fields, accept=(_NOT_FOUND,))
-        else:
-            response = self.request("POST", "/query", fields=fields, encode_multipart=False, accept=(_NOT_FOUND,))
-        if response.status == _NOT_FOUND:
-            return _nothing_stored(response)
-        return _tables(response)
+            return self.request("GET", "/query", fields=fields, accept=(_NOT_FOUND,))
+        headers = {"Accept": _MSGPACK} if (1, 4) <= self.version < (2, 0) else {}
+        return self.request(
+            "POST", "/query", fields=fields, encode_multipart=False, accept=(_NOT_FOUND,), headers=headers
+        )
 
     @cached_property
     def _headers(self) -> dict[str, str]:
@@ -198,9 +216,10 @@ def _nothing_stored(response: Any) -> list[Table]:
     return []
 
 
-def _tables(response: Any) -> list[Table]:
+def _results(response: Any) -> list[Result]:
+    packed = _MSGPACK in response.headers.get("Content-Type", "")
     try:
-        answer = msgspec.json.decode(response.data, type=Answer)
+        answer = (_from_msgpack if packed else _from_json)(response.data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreUnavailableError(f"InfluxDB answered what is no answer: {response.data[:300]!r}") from error
     for result in answer.results:
@@ -208,4 +227,4 @@ def _tables(response: Any) -> list[Table]:
             raise _NotExecutedError("InfluxDB did not execute the first of several statements")
         if result.error and not any(words in result.error for words in _NO_DATABASE):
             raise StoreUnavailableError(f"InfluxDB: {result.error}")
-    return [result.series[0] if result.series else Table() for result in answer.results]
+    return answer.results

@@ -10,15 +10,25 @@ import numpy as np
 
 from telemetry.readings import Float64Array, Series
 from telemetry.store.base import Buckets
-from telemetry.store.line_protocol import MACHINE_TAG, MEASUREMENT, field_of, tag_of
+from telemetry.store.line_protocol import (
+    COVERS_FIELD,
+    MACHINE_TAG,
+    MARKED,
+    MARKS,
+    MEASUREMENT,
+    TOKEN_FIELD,
+    field_of,
+    tag_of,
+)
 
 # One statement reads the window once for all of them; more would make an address too long for proxies.
 METRICS_PER_STATEMENT = 10
 
 
 class Table(msgspec.Struct):
-    """One statement's answer; the column `time` is epoch milliseconds."""
+    """One statement's answer, or of one that groups by tags one group; the column `time` is epoch milliseconds."""
 
+    tags: dict[str, str] = {}
     columns: list[str] = []
     values: list[list[float | str | None]] = []
 
@@ -61,10 +71,11 @@ def raw_of(table: Table, machine: str, metric: str) -> Series:
     return Series(machine, metric, t_ms[keep][order], values[keep][order])
 
 
-def select_together(machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int) -> str:
-    """Several metrics' readings in one table."""
+def select_together(machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int, limit: int | None = None) -> str:
+    """Several metrics' readings in one table; limit: of its rows, the oldest ones."""
     columns = ", ".join(f"{_name(field_of(metric))} AS v{at}" for at, metric in enumerate(metrics))
-    return f"SELECT {columns} {_source(machine, from_ms, to_ms)}"
+    tail = "" if limit is None else f" LIMIT {limit}"
+    return f"SELECT {columns} {_source(machine, from_ms, to_ms)}{tail}"
 
 
 def together_of(table: Table, machine: str, metrics: Sequence[str]) -> Iterator[Series]:
@@ -80,18 +91,10 @@ def together_of(table: Table, machine: str, metrics: Sequence[str]) -> Iterator[
 # --- buckets ---
 
 
-def select_buckets(machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int) -> Iterator[str]:
-    """Statements for up to METRICS_PER_STATEMENT metrics each; buckets without any reading are left out."""
-    source = _source(machine, from_ms, to_ms)
-    for together in metrics_together(metrics):
-        columns = ", ".join(_four_columns(_name(field_of(metric)), at) for at, metric in enumerate(together))
-        yield f"SELECT {columns} {source} GROUP BY time({bucket_ms}ms) fill(none)"
-
-
-def metrics_together(metrics: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The metrics of each statement."""
-    for start in range(0, len(metrics), METRICS_PER_STATEMENT):
-        yield metrics[start : start + METRICS_PER_STATEMENT]
+def select_buckets(machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int) -> str:
+    """Up to METRICS_PER_STATEMENT metrics; buckets without any reading are left out."""
+    columns = ", ".join(_four_columns(_name(field_of(metric)), at) for at, metric in enumerate(metrics))
+    return f"SELECT {columns} {_source(machine, from_ms, to_ms)} GROUP BY time({bucket_ms}ms) fill(none)"
 
 
 def buckets_of(table: Table, metrics: Sequence[str]) -> Iterator[Buckets]:
@@ -119,17 +122,74 @@ def select_any(machine: str) -> str:
     return f"SELECT * FROM {_name(MEASUREMENT)} WHERE {_of(machine)} LIMIT 1"  # noqa: S608  # all are quoted
 
 
+# --- rollups: see telemetry/store/influx_rollups.py ---
+
+
+def select_marks(machine: str, *, from_ms: int, to_ms: int) -> str:
+    """The token of each of a machine's slices."""
+    return f"SELECT {TOKEN_FIELD} AS token {_source(machine, from_ms, to_ms, MARKS)}"
+
+
+def select_mark_sums(machine: str, *, from_ms: int, to_ms: int) -> str:
+    """The sum of a machine's tokens of each day of UTC that has any."""
+    return f"SELECT sum({TOKEN_FIELD}) AS token {_source(machine, from_ms, to_ms, MARKS)} GROUP BY time(1d) fill(none)"
+
+
+def select_rolled(measurement: str, machine: str, metrics: Sequence[str], *, from_ms: int, to_ms: int) -> str:
+    """A machine's rollups in one measurement, column r0 the first metric's."""
+    columns = ", ".join(f"{_name(field_of(metric))} AS r{at}" for at, metric in enumerate(metrics))
+    return f"SELECT {columns} {_source(machine, from_ms, to_ms, measurement)}"
+
+
+def select_all_marks(from_ms: int, to_ms: int) -> str:
+    """The tokens of all machines' slices, a group each."""
+    return f"SELECT {TOKEN_FIELD} AS token FROM {MARKS} WHERE {_within(from_ms, to_ms)} GROUP BY {MACHINE_TAG}"  # noqa: S608
+
+
+def select_all_mark_sums(from_ms: int, to_ms: int) -> str:
+    """The sum of the tokens of each day, machine by machine."""
+    source = f"FROM {MARKS} WHERE {_within(from_ms, to_ms)}"
+    return f"SELECT sum({TOKEN_FIELD}) AS token {source} GROUP BY {MACHINE_TAG}, time(1d) fill(none)"
+
+
+def select_all_covers(measurement: str, from_ms: int, to_ms: int) -> str:
+    """What all machines' rollups in one measurement were made under, a group each."""
+    source = f"FROM {measurement} WHERE {_within(from_ms, to_ms)}"
+    return f"SELECT {_name(COVERS_FIELD)} AS token {source} GROUP BY {MACHINE_TAG}"
+
+
+def select_first(measurement: str) -> str:
+    """All machines' oldest points in one measurement, a group each."""
+    return f"SELECT * FROM {measurement} GROUP BY {MACHINE_TAG} ORDER BY time ASC LIMIT 1"  # noqa: S608  # ours
+
+
+def select_slices(machine: str, *, from_ms: int, to_ms: int, slice_ms: int) -> str:
+    """A row for each slice in which a machine has readings of whatever metric."""
+    source = _source(machine, from_ms, to_ms)
+    return f"SELECT count(*) {source} GROUP BY time({slice_ms}ms) fill(none)"  # all are quoted
+
+
+def select_first_mark() -> str:
+    """At most one row, at the oldest mark's time."""
+    return f"SELECT first({TOKEN_FIELD}) AS token FROM {MARKS}"  # noqa: S608  # ours
+
+
+def select_complete() -> str:
+    """A row once every slice with readings has its mark."""
+    return f"SELECT complete FROM {MARKED} LIMIT 1"  # noqa: S608  # ours
+
+
 # --- changes, on servers before 2.0 ---
 
 
-def delete_machine(machine: str) -> str:
-    """Removes a machine's readings."""
-    return f"DELETE FROM {_name(MEASUREMENT)} WHERE {_of(machine)}"  # noqa: S608  # all are quoted
+def delete_machine(machine: str, measurement: str) -> str:
+    """Removes a machine's points."""
+    return f"DELETE FROM {_name(measurement)} WHERE {_of(machine)}"  # noqa: S608  # all are quoted
 
 
-def delete_before(before_ms: int) -> str:
-    """Removes readings older than an instant."""
-    return f"DELETE FROM {_name(MEASUREMENT)} WHERE time < {before_ms}ms"  # noqa: S608  # quoted, and a number
+def delete_before(before_ms: int, measurement: str) -> str:
+    """Removes points older than an instant."""
+    return f"DELETE FROM {_name(measurement)} WHERE time < {before_ms}ms"  # noqa: S608  # quoted, and a number
 
 
 def create_database(name: str) -> str:
@@ -142,8 +202,12 @@ def drop_database(name: str) -> str:
     return f"DROP DATABASE {_name(name)}"
 
 
-def _source(machine: str, from_ms: int, to_ms: int) -> str:
-    return f"FROM {_name(MEASUREMENT)} WHERE {_of(machine)} AND time >= {from_ms}ms AND time < {to_ms}ms"
+def _source(machine: str, from_ms: int, to_ms: int, measurement: str = MEASUREMENT) -> str:
+    return f"FROM {_name(measurement)} WHERE {_of(machine)} AND {_within(from_ms, to_ms)}"
+
+
+def _within(from_ms: int, to_ms: int) -> str:
+    return f"time >= {from_ms}ms AND time < {to_ms}ms"
 
 
 def _of(machine: str) -> str:

@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 from telemetry.readings import BoolArray, Int64Array, Key, ReadingBatch
 
 MEASUREMENT = "readings"
+# Which ten minutes of a machine were written to, a number that is another one after each write.
+MARKS, TOKEN_FIELD = "readings_touched", "token"
+# Holds a point once every slice that holds readings has its mark.
+MARKED = "readings_marked"
+# In a measurement of rollups, the mark a machine's rollup was made under; no metric's field: see field_of.
+COVERS_FIELD = "~~covers"
 MACHINE_TAG = "machine"
 # Keeps a request's body at one to three megabytes; below 20,000 the server's own cost of a request shows.
 READINGS_PER_BODY = 50_000
@@ -65,6 +71,18 @@ def tag_of(machine: str) -> str:
     return machine.translate(_STAND_INS)
 
 
+@lru_cache(maxsize=10_000)
+def line_start(measurement: str, machine: str) -> bytes:
+    """What a machine's lines begin with, up to their fields."""
+    return f"{measurement},{MACHINE_TAG}={_escaped(tag_of(machine))} ".encode()
+
+
+@lru_cache(maxsize=10_000)
+def field_start(metric: str) -> bytes:
+    """A metric's field up to its value."""
+    return f"{_escaped(field_of(metric))}=".encode()
+
+
 def _once_each(batch: ReadingBatch) -> ReadingBatch:
     """What servers make of equal readings in one body differs; the drain's batches hold none already."""
     codes, t_ms = batch.codes, batch.t_ms
@@ -87,8 +105,8 @@ def _line_by_line(batch: ReadingBatch) -> tuple[ReadingBatch, BoolArray]:
 def _key_pieces(keys: Sequence[Key]) -> NDArray[np.object_]:
     """What stands before a value, by key: first when it begins a line, then when it goes on in one."""
     pieces = np.empty(2 * len(keys), np.object_)
-    pieces[: len(keys)] = [_line_start(machine) + _field_start(metric) for machine, metric in keys]
-    pieces[len(keys) :] = [b"," + _field_start(metric) for _, metric in keys]
+    pieces[: len(keys)] = [line_start(MEASUREMENT, machine) + field_start(metric) for machine, metric in keys]
+    pieces[len(keys) :] = [b"," + field_start(metric) for _, metric in keys]
     return pieces
 
 
@@ -104,16 +122,6 @@ def _body(batch: ReadingBatch, begins: BoolArray, pieces: NDArray[np.object_]) -
 
 def _line_ends(t_ms: Int64Array) -> list[bytes]:
     return (b" " + _encode(t_ms.tolist())[1:-1].replace(b",", b"\n, ") + b"\n").split(b",")
-
-
-@lru_cache(maxsize=10_000)
-def _line_start(machine: str) -> bytes:
-    return f"{MEASUREMENT},{MACHINE_TAG}={_escaped(tag_of(machine))} ".encode()
-
-
-@lru_cache(maxsize=10_000)
-def _field_start(metric: str) -> bytes:
-    return f"{_escaped(field_of(metric))}=".encode()
 
 
 def _escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -133,10 +134,12 @@ def test_2x_gets_its_bucket_and_the_mapping_that_influxql_needs(stand_in: StandI
 
     write(store_of(stand_in), mixer)
 
-    written = stand_in.asked[-1]
+    written, marked = stand_in.asked[-2:]
     assert written.body == b"readings,machine=M\\ 1 vibration=2.5 1790000000000\n"
     assert written.query == {"org": "plants", "bucket": "factorypulse_f_acme", "precision": "ms"}
     assert written.headers["Authorization"] == "Token secret"
+    assert marked.query == written.query
+    assert re.fullmatch(rb"readings_touched,machine=M\\ 1 token=\d+i 1789999800000\n", marked.body)
     mapping = next(asked for asked in stand_in.asked if (asked.method, asked.path) == ("POST", "/api/v2/dbrps"))
     assert json.loads(mapping.body) == {
         "bucketID": BUCKET["id"],
@@ -157,7 +160,8 @@ def test_2x_that_maps_by_itself_is_left_alone(stand_in: StandIn, mixer: Machine)
 
     assert "POST /api/v2/buckets" not in stand_in.paths()
     assert "POST /api/v2/dbrps" not in stand_in.paths()
-    assert stand_in.paths().count("POST /api/v2/write") == 2
+    # Twice the readings, and each time the mark after them.
+    assert stand_in.paths().count("POST /api/v2/write") == 4
 
 
 def test_a_bucket_that_somebody_removed_is_made_again(stand_in: StandIn, mixer: Machine) -> None:
@@ -182,8 +186,14 @@ def test_2x_deletes_by_predicate_and_the_bucket_with_the_factory(stand_in: Stand
     store.delete_all()
 
     deletions = [json.loads(asked.body) for asked in stand_in.asked if asked.path == "/api/v2/delete"]
-    assert deletions[0]["predicate"] == '_measurement="readings" AND machine="M 1"'
-    assert (deletions[1]["predicate"], deletions[1]["stop"]) == ('_measurement="readings"', "2026-09-21T14:13:20.000Z")
+    measurements = ["readings", "readings_touched", "readings_hours", "readings_quarters", "readings_minutes"]
+    machine, before = deletions[:5], deletions[5:]
+    assert [one["predicate"] for one in machine] == [
+        f'_measurement="{name}" AND machine="M 1"' for name in measurements
+    ]
+    assert [one["predicate"] for one in before] == [f'_measurement="{name}"' for name in measurements]
+    # The mark of the ten minutes that are cut stays.
+    assert [one["stop"][11:19] for one in before] == ["14:13:20", "14:10:00", "14:13:20", "14:13:20", "14:13:20"]
     assert f"DELETE /api/v2/buckets/{BUCKET['id']}" in stand_in.paths()
 
 
@@ -232,7 +242,7 @@ def test_3x_is_told_the_plan_s_days_before_its_first_write(stand_in: StandIn, mi
     write(store, mixer)
     write(store, mixer)
 
-    assert stand_in.paths() == ["POST /api/v3/configure/database", "POST /api/v2/write", "POST /api/v2/write"]
+    assert stand_in.paths() == ["POST /api/v3/configure/database", *["POST /api/v2/write"] * 4]
     made = json.loads(next(asked for asked in stand_in.asked if asked.path.startswith("/api/v3")).body)
     assert made == {"db": "factorypulse_f_acme", "retention_period": f"{90 * 24}h"}
 
@@ -283,20 +293,21 @@ def test_a_body_that_is_too_large_goes_in_halves(stand_in: StandIn, mixer: Machi
 
     store_of(stand_in).write(batch, machines={"M 1": mixer})
 
-    taken = [asked.body for asked in stand_in.asked if asked.path == "/write" and asked.body.count(b"\n") <= 3]
+    bodies = [asked.body for asked in stand_in.asked if asked.path == "/write" and asked.body.startswith(b"readings,")]
+    taken = [body for body in bodies if body.count(b"\n") <= 3]
     assert b"".join(taken).count(b"\n") == 10
     assert len(set(b"".join(taken).splitlines())) == 10
 
 
 def test_a_busy_server_is_asked_again_within_seconds(stand_in: StandIn, mixer: Machine) -> None:
-    busy = iter([503, 429, 204])
+    busy = iter([503, 429, 204, 204])
     stand_in.version = "2.7.1"
     ready = v2(mappings=[], buckets=[BUCKET])
     stand_in.answer = lambda asked: (next(busy), None) if asked.path == "/api/v2/write" else ready(asked)
 
     write(store_of(stand_in), mixer)
 
-    assert stand_in.paths().count("POST /api/v2/write") == 3
+    assert stand_in.paths().count("POST /api/v2/write") == 4
 
 
 @pytest.mark.parametrize("version", ["1.6.7", "2.7.11"])
