@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from anomalies import fleet_pages, machine_pages, pages, wall_pages
+from anomalies.notify import urls_pages as notify_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet_pages.fleet, name="fleet"),
@@ -17,4 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("parts/tile/<path:key>", fleet_pages.tile_state, name="tile_state"),
     path("parts/health/<path:key>", machine_pages.machine_health, name="machine_health"),
     path("parts/figures/<path:key>", machine_pages.machine_figures, name="machine_figures"),
+    *notify_urls.urlpatterns,
 ]

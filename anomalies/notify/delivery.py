@@ -46,6 +46,9 @@ class Channel(Protocol):
     def compose(self, news: "News") -> Content:
         """The message about some news, in this channel's form. Runs inside the factory; reads, never writes."""
 
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """A message that is about no alert: a test, a code."""
+
     def send(self, row: "Notification") -> None:
         """Hand one message over. Raises DeliveryError when it was not taken.
 

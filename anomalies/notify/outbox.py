@@ -95,7 +95,9 @@ def _send_next(paused: Sequence[str]) -> bool | None:
         else:
             row.state, row.sent_at, row.last_error = NotificationState.SENT, clock.now(), ""
             target_answered(row.target_key)
-        row.save(update_fields=["state", "attempts", "next_attempt_at", "sent_at", "last_error"])
+        if row.occasion == Occasion.CODE and row.state != NotificationState.PENDING:
+            row.body_text = ""  # nobody but the phone's owner is to read it
+        row.save(update_fields=["state", "attempts", "next_attempt_at", "sent_at", "last_error", "body_text"])
         return row.state == NotificationState.SENT
 
 

@@ -1,6 +1,7 @@
 """Slack and Microsoft Teams, by the incoming webhook of a room."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,9 +14,20 @@ from anomalies.notify.news import News
 from anomalies.notify.wording import StormFigures, heading, sentence, storm_figures
 
 _SHOWN = 10
-_MARKS = {"critical": "🔴", "high": "🟠", "medium": "🟡", "low": "🔵"}
-_CALM = "🟢"
-_TEAMS_COLOURS = {"critical": "attention", "high": "warning", "medium": "warning", "low": "accent"}
+_CALM = "normal"
+_MARKS = {"critical": "🔴", "high": "🟠", "medium": "🟡", "low": "🔵", _CALM: "🟢"}
+_TEAMS_COLOURS = {"critical": "attention", "high": "warning", "medium": "warning", "low": "accent", _CALM: "good"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What a room is told, before it takes the room's form."""
+
+    title: str
+    text: str
+    button: str
+    url: str
+    severity: str = ""
 
 
 class _ChatChannel:
@@ -24,15 +36,29 @@ class _ChatChannel:
 
     def compose(self, news: News) -> Content:
         """The room's own form of message, with a button that leads to the alert."""
-        text = _storm_lines(storm_figures(news)) if news.grouped else _place_line(news)
-        return Content(subject=heading(news), text=text, payload={"body": self._body(news, text)})
+        calm = not news.grouped and news.first.returned
+        said = _Said(
+            title=heading(news),
+            text=_storm_lines(storm_figures(news)) if news.grouped else _place_line(news),
+            button=_("See all open alerts") if news.grouped else _("Open the alert"),
+            url=news.alerts_url,
+            severity=_CALM if calm else news.severity,
+        )
+        return self._content(said)
+
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """The words, with a button."""
+        return self._content(_Said(title=subject, text=text, button=_("Open FactoryPulse"), url=url))
 
     def send(self, row: Notification) -> None:
         """POST it to the room. Raises DeliveryError."""
         body = json.dumps(row.payload["body"], ensure_ascii=False).encode()
         deliver(opened(target_of(row).address_sealed), body, {"Content-Type": "application/json"})
 
-    def _body(self, news: News, text: str) -> dict[str, Any]:
+    def _content(self, said: _Said) -> Content:
+        return Content(subject=said.title, text=said.text, payload={"body": self._body(said)})
+
+    def _body(self, said: _Said) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -41,14 +67,15 @@ class SlackChannel(_ChatChannel):
 
     name = ChannelName.SLACK.value
 
-    def _body(self, news: News, text: str) -> dict[str, Any]:
-        title = f"{_mark(news)} {heading(news)}"
-        button = {"type": "button", "text": {"type": "plain_text", "text": _button(news)}, "url": news.alerts_url}
+    def _body(self, said: _Said) -> dict[str, Any]:
+        title = f"{_MARKS.get(said.severity, '')} {said.title}".strip()
+        button = {"type": "button", "text": {"type": "plain_text", "text": said.button}, "url": said.url}
         return {
-            "text": title[:300],
+            # Shown in notifications, and read as their markup.
+            "text": _slack_escape(title)[:300],
             "blocks": [
                 {"type": "header", "text": {"type": "plain_text", "text": title[:150]}},
-                {"type": "section", "text": {"type": "mrkdwn", "text": _slack_escape(text)[:2900]}},
+                {"type": "section", "text": {"type": "mrkdwn", "text": _slack_escape(said.text)[:2900] or "–"}},
                 {"type": "actions", "elements": [button]},
             ],
         }
@@ -59,35 +86,24 @@ class TeamsChannel(_ChatChannel):
 
     name = ChannelName.TEAMS.value
 
-    def _body(self, news: News, text: str) -> dict[str, Any]:
-        calm = not news.grouped and news.first.returned
+    def _body(self, said: _Said) -> dict[str, Any]:
+        title = {
+            "type": "TextBlock",
+            "text": _teams_escape(said.title),
+            "weight": "bolder",
+            "size": "medium",
+            "wrap": True,
+            "color": _TEAMS_COLOURS.get(said.severity, "default"),
+        }
         card = {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",
             "version": "1.4",
-            "body": [
-                {
-                    "type": "TextBlock",
-                    "text": _teams_escape(heading(news)),
-                    "weight": "bolder",
-                    "size": "medium",
-                    "wrap": True,
-                    "color": "good" if calm else _TEAMS_COLOURS.get(news.severity, "default"),
-                },
-                {"type": "TextBlock", "text": _teams_escape(text), "wrap": True},
-            ],
-            "actions": [{"type": "Action.OpenUrl", "title": _button(news), "url": news.alerts_url}],
+            "body": [title, {"type": "TextBlock", "text": _teams_escape(said.text), "wrap": True}],
+            "actions": [{"type": "Action.OpenUrl", "title": said.button, "url": said.url}],
         }
         attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
         return {"type": "message", "attachments": [attachment]}
-
-
-def _button(news: News) -> str:
-    return _("See all open alerts") if news.grouped else _("Open the alert")
-
-
-def _mark(news: News) -> str:
-    return _CALM if not news.grouped and news.first.returned else _MARKS.get(news.severity, "")
 
 
 def _place_line(news: News) -> str:

@@ -53,6 +53,12 @@ class EmailChannel:
             html=render_to_string(f"{template}.html", context),
         )
 
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """A few words in our layout."""
+        whole = f"{text}\n\n{url}\n"
+        context = {"factory": factory_current(), "text": whole, "email": ""}
+        return Content(subject=subject, text=whole, html=render_to_string("email/plain.html", context))
+
     def send(self, row: Notification) -> None:
         """Hand the message to the mail server. Raises DeliveryError."""
         message = EmailMultiAlternatives(

@@ -17,5 +17,9 @@ class InAppChannel:
         text = "" if news.grouped else sentence(news.first)
         return Content(subject=heading(news), text=text, payload={"url": news.alerts_url, "severity": news.severity})
 
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """The words, and where they lead."""
+        return Content(subject=subject, text=text, payload={"url": url})
+
     def send(self, row: Notification) -> None:
         """Nothing is left to do: the row is the message."""

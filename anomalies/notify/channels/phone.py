@@ -22,6 +22,10 @@ class SmsChannel:
         """What fits on a phone's screen."""
         return Content(subject=heading(news), text=short(news))
 
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """The words alone."""
+        return Content(subject=subject, text=f"{text} {url}".strip())
+
     def send(self, row: Notification) -> None:
         """Have Twilio send it. Raises DeliveryError."""
         account = TwilioSettings.read()

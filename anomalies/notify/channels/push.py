@@ -43,6 +43,11 @@ class PushChannel:
         }
         return Content(subject=heading(news), text=text, payload={"push": shown})
 
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """The words, under a tag of their own."""
+        shown = {"title": subject, "body": text, "url": urlsplit(url).path, "tag": "test", "severity": "low"}
+        return Content(subject=subject, text=text, payload={"push": shown})
+
     def send(self, row: Notification) -> None:
         """Encrypt and hand over; a subscription that is gone is forgotten. Raises DeliveryError."""
         subscription = PushSubscription.objects.filter(pk=row.payload.get("subscription")).first()

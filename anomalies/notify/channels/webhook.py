@@ -36,6 +36,11 @@ class WebhookChannel:
         }
         return Content(subject=heading(news), text=sentence(item), payload={"body": body})
 
+    def plain(self, *, subject: str, text: str, url: str) -> Content:
+        """`{"type": "test", ...}`, so that a receiver can be tried without an alert."""
+        body = {"type": "test", "timestamp": rfc3339(clock.now()), "data": {"message": text, "url": url}}
+        return Content(subject=subject, text=text, payload={"body": body})
+
     def send(self, row: Notification) -> None:
         """POST it, signed anew for this attempt under the delivery's one id. Raises DeliveryError."""
         target = target_of(row)

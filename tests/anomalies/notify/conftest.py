@@ -9,9 +9,11 @@ import pytest
 from anomalies.alerts.finding import Finding
 from anomalies.alerts.opening import alert_raise
 from anomalies.models import Alert, AlertEvent, Notice
+from anomalies.notify.addresses import networks_parse
 from anomalies.notify.notices import notice_write
 from common import clock
 from telemetry.models import Line, Machine, Metric, Site
+from tests.anomalies.notify.http_servers import Receiver, receiver_running
 from tests.anomalies.notify.smtp_process import SmtpServer, smtp_running
 
 
@@ -88,3 +90,12 @@ def settle() -> None:
     from datetime import timedelta
 
     Notice.objects.filter(routed_at=None).update(created_at=clock.now() - timedelta(seconds=30))
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    """A local HTTP server that webhooks and pushes may reach, as the operator has allowed this range."""
+    settings.WEBHOOK_HTTP = True
+    settings.WEBHOOK_PRIVATE_RANGES = networks_parse(["127.0.0.0/8"])
+    with receiver_running() as found:
+        yield found

@@ -1,0 +1,113 @@
+"""Trying it out: a test message to a place, and who would be told of an alert now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from anomalies.models import Alert, Notification, NotificationTarget, Occasion, Route
+from anomalies.notify.audience import Audiences, subject_of
+from anomalies.notify.channels import CHANNELS
+from anomalies.notify.directory import Directory, Tell
+from anomalies.notify.matching import Subject
+from anomalies.notify.notices import drain_soon
+from anomalies.notify.routing import told_words
+from common import clock
+from telemetry.models import Machine
+from tenants.addresses import factory_url
+from tenants.context import factory_current
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Whom one step tells. after_min: minutes without an acknowledgement; told: in words, empty for nobody."""
+
+    after_min: int
+    route: str
+    told: str
+
+
+def who_would_be_told(machine: Machine, severity: str) -> list[Stage]:
+    """Step by step, for an alert raised now; the machine with `line__site` loaded."""
+    audiences, now = Audiences(), clock.now()
+    alert = Alert(machine=machine, severity=severity, raised_at=now)
+    audience, subject = audiences.at_first(alert), subject_of(alert)
+    stages = [Stage(0, ", ".join(audience.routes), told_words(audience.tells))]
+    stages.extend(
+        Stage(step.after_min, step.route.name, told_words(list(audiences.of_step(step, subject))))
+        for step in sorted(audience.later, key=lambda step: step.after_min)
+    )
+    return stages
+
+
+def target_test(target: NotificationTarget) -> Notification:
+    """Put a test message to a program or room into the outbox."""
+    tell = Tell(
+        channel=target.kind,
+        recipient=target.name,
+        name=target.name,
+        target=target.pk,
+        target_key=target.health_key,
+    )
+    return _test([tell])[0]
+
+
+def person_test(person: User, channel: str) -> list[Notification]:
+    """Put a test message to a person into the outbox; several for several browsers, none where none is set up."""
+    directory = Directory.read()
+    # As urgent as can be, so that neither a least severity nor quiet hours hold it back.
+    subject = Subject(severity="critical", machine=0, line=None, site=None, at=clock.now())
+    if person.pk in directory.people:
+        directory.people[person.pk].reach = None
+    return _test(directory.person_tells(person.pk, [channel], subject))
+
+
+def route_test(route: Route) -> list[Notification]:
+    """Put a test message to everybody of a route, of all its steps, into the outbox."""
+    audiences = Audiences()
+    subject = Subject(severity="critical", machine=0, line=None, site=None, at=clock.now())
+    tells = [tell for step in route.steps.all() for tell in audiences.of_step(step, subject)]
+    return _test({(tell.channel, tell.recipient): tell for tell in tells}.values())
+
+
+def _test(tells: Iterable[Tell]) -> list[Notification]:
+    return messages_write(
+        tells,
+        occasion=Occasion.TEST,
+        subject=_("A test from FactoryPulse"),
+        text=_("This is a test: messages about alerts arrive here."),
+        path="/alerts",
+    )
+
+
+def messages_write(
+    tells: Iterable[Tell], *, occasion: str, subject: str, text: str, path: str = ""
+) -> list[Notification]:
+    """Put messages that are about no alert into the outbox, sent in a moment."""
+    factory = factory_current()
+    url = factory_url(factory, path) if factory and path else ""
+    rows = []
+    with transaction.atomic():
+        for tell in tells:
+            content = CHANNELS[tell.channel].plain(subject=subject, text=text, url=url)
+            rows.append(
+                Notification.objects.create(
+                    dedupe_key=f"{occasion}:{uuid4().hex}",
+                    occasion=occasion,
+                    channel=tell.channel,
+                    recipient=tell.recipient,
+                    user_id=tell.user,
+                    target_id=tell.target,
+                    target_key=tell.target_key,
+                    subject=content.subject[:200],
+                    body_text=content.text,
+                    body_html=content.html,
+                    payload={**content.payload, **tell.payload},
+                    next_attempt_at=clock.now(),
+                )
+            )
+        transaction.on_commit(lambda: drain_soon(0.0))
+    return rows
