@@ -15,7 +15,7 @@ from tenants.context import factory_enter
 from tenants.hosts import factory_of_host, factory_of_slug, is_public_host, public_tenant
 from tenants.models import Factory
 from tenants.refusals import refusal
-from tenants.requests import is_api_path, named_factory
+from tenants.requests import is_api_path, is_ip_address, named_factory
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -24,7 +24,7 @@ class FactoryMiddleware:
     """Sets `request.tenant`, the URLconf, the connection's schema and the log context; adds X-Request-ID.
 
     An unknown host is a plain 404. On the public host, API requests run in the factory that their key or token names,
-    and are refused when it names none: no API view ever runs in the public schema.
+    and are refused when it names none: no API view ever runs in the public schema. So they do at a bare IP address.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -42,9 +42,8 @@ class FactoryMiddleware:
         if _has_nul(request):
             # PostgreSQL can't hold the sign, so every query with it would fail: refused once, at the door.
             return _bad_request(request)
-        try:
-            host = request.get_host().partition(":")[0]
-        except DisallowedHost:
+        host = _host(request)
+        if host is None:
             return _not_found(request)
         if not is_public_host(host):
             factory = factory_of_host(host)
@@ -67,6 +66,22 @@ def _enter(request: HttpRequest, tenant: Factory, urlconf: str) -> None:
     request.urlconf = urlconf
     set_urlconf(urlconf)
     factory_enter(tenant)
+
+
+def _host(request: HttpRequest) -> str | None:
+    """The host's name without its port, or None for a host that is not ours.
+
+    A device that knows a node by its bare address alone has the API there as on the public host: its key or token names
+    the factory. An address can't be made to point elsewhere, as a name can, and is nothing a browser has our cookies
+    for; links in answers carry our own name, whatever the caller wrote.
+    """
+    try:
+        return request.get_host().partition(":")[0]
+    except DisallowedHost:
+        if not is_api_path(request.path) or not is_ip_address(request.META.get("HTTP_HOST", "")):
+            return None
+        request.META["HTTP_HOST"] = settings.DOMAIN
+        return str(settings.DOMAIN_HOST)
 
 
 def _request_id(request: HttpRequest) -> str:

@@ -5,12 +5,14 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from django.http import HttpRequest
 
 from common.influx_errors import speaks_influx
 
 _KEY = re.compile(r"fp_([a-z][a-z0-9-]{0,39})_[A-Za-z0-9]+_[A-Za-z0-9]+")
+_BRACKETED, _PLAIN = re.compile(r"\[([0-9a-fA-F:.]+)\](?::\d{1,5})?"), re.compile(r"([0-9.]+)(?::\d{1,5})?")
 _API_DOORS = ("/api/v1/", "/api/v2/")
 _DESCRIPTIONS = ("/api/schema", "/api/docs", "/api/redoc")
 
@@ -22,6 +24,22 @@ def is_api_path(path: str) -> bool:
     (True, True, False, False)
     """
     return path.startswith(_API_DOORS) or speaks_influx(path)
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether a Host header holds an IP address, with a port or without.
+
+    >>> is_ip_address("127.0.0.1:8000"), is_ip_address("[::1]:8000"), is_ip_address("10.0.0.1.evil.example")
+    (True, True, False)
+    """
+    match = _BRACKETED.fullmatch(host) or _PLAIN.fullmatch(host)
+    if match is None:
+        return False
+    try:
+        ip_address(match[1])
+    except ValueError:
+        return False
+    return True
 
 
 def named_factory(request: HttpRequest) -> str | None:

@@ -222,6 +222,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_URLCONF": "factorypulse.urls_api",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "telemetry.ingest.line_door_shapes.influx_doors_describe",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "SingleActionEnum": "accounts.actions.SINGLE_ACTIONS",
         "AlertStateEnum": "anomalies.models.AlertState",

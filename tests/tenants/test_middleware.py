@@ -27,8 +27,14 @@ def _whoami(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{factory.slug if factory else 'public'} {logged}")
 
 
+@public_page
+def _self(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.build_absolute_uri())
+
+
 urlpatterns = [path(route, _whoami) for route in ("whoami", "api/v1/whoami", "write", "api/v2/write")]
 urlpatterns += [
+    path("api/v1/self", _self),
     path("closed", lambda request: HttpResponse("open")),
     path("accounts/login/", _whoami, name="account_login"),
 ]
@@ -89,6 +95,29 @@ def test_on_the_public_host_a_key_leads_to_its_factory(route: str, ingest_key: s
     ):
         assert public.get(route, **headers).content == b"acme acme"
     assert public.get(f"{route}?p={ingest_key}").content == b"acme acme"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "10.20.30.40", "[::1]:8000", "[2001:db8::1]"])
+def test_at_a_bare_address_a_key_leads_to_its_factory_too(host: str, ingest_key: str) -> None:
+    device = FactoryClient(host=host)
+    for route in ("/api/v1/whoami", "/write", "/api/v2/write"):
+        assert device.get(route, HTTP_X_API_KEY=ingest_key).content == b"acme acme"
+        assert device.get(route).status_code == 401
+    # Links in answers carry our name, whatever the caller wrote.
+    assert device.get("/api/v1/self", HTTP_X_API_KEY=ingest_key).content == b"http://localhost:8000/api/v1/self"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "[::1]:8000"])
+def test_at_a_bare_address_are_no_pages_and_no_public_site(host: str, ingest_key: str) -> None:
+    for headers in ({}, {"HTTP_X_API_KEY": ingest_key}):
+        for route in ("/whoami", "/closed", "/accounts/login/", "/"):
+            assert FactoryClient(host=host).get(route, **headers).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1.evil.example", "127.0.0.1:8000@evil.example", "1", "256.0.0.1", "[::1", ""])
+def test_what_only_looks_like_an_address_opens_nothing(host: str, ingest_key: str) -> None:
+    found = FactoryClient(host=host).get("/api/v1/whoami", HTTP_X_API_KEY=ingest_key)
+    assert (found.status_code, found.json()["code"]) == (404, "not_found")
 
 
 def test_a_key_does_not_move_a_request_to_another_host(foreign_key: str) -> None:
