@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from factorypulse.offline import person_key
+
 
 def product(request: HttpRequest) -> dict[str, Any]:
     """The factory asked for (None on the public site), and where the public site is."""
@@ -14,4 +16,5 @@ def product(request: HttpRequest) -> dict[str, Any]:
         "factory": factory,
         "public_url": f"{settings.PUBLIC_SCHEME}://{settings.DOMAIN}",
         "trial": settings.TRIAL,
+        "person_key": person_key(getattr(request, "user", None)),
     }

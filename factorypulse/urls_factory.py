@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from factorypulse.offline import manifest, service_worker
 from factorypulse.styleguide import styleguide
 
 admin.autodiscover()
@@ -14,6 +15,8 @@ urlpatterns = [
     path("", include("anomalies.urls_pages")),
     path("", include("reports.urls_pages")),
     path("", include("accounts.urls_pages")),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    path("service-worker.js", service_worker, name="service_worker"),
     path("styleguide", styleguide, name="styleguide"),
 ]
 

@@ -2,7 +2,9 @@
 // The server's clock, so that ages are right on a tablet whose own clock is not.
 
 const stated = Number(document.body.dataset.nowMs);
-const offsetMs = Number.isFinite(stated) && stated > 0 ? stated - Date.now() : 0;
+// A page that the service worker kept states the time of its making.
+const fresh = Number.isFinite(stated) && stated > 0 && document.body.dataset.kept === undefined;
+const offsetMs = fresh ? stated - Date.now() : 0;
 
 /** Epoch milliseconds by the server's clock. */
 export function serverNow() {

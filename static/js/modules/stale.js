@@ -14,7 +14,8 @@ export function mount(root) {
   const zone = document.body.dataset.zone ?? "UTC";
   const show = () => {
     const { state, sinceMs } = live.connection;
-    const lostMs = state === "lost" || state === "ended" ? Date.now() - sinceMs : 0;
+    const isKept = document.body.dataset.kept !== undefined && state !== "live";
+    const lostMs = isKept ? Infinity : state === "lost" || state === "ended" ? Date.now() - sinceMs : 0;
     document.body.dataset.connection = lostMs > SAID_AFTER_MS ? "lost" : "well";
     root.toggleAttribute("hidden", lostMs <= SAID_AFTER_MS);
     if (lostMs <= SAID_AFTER_MS) return;
