@@ -86,13 +86,21 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, whole_s: float = 
     try:
         connection.request("POST", path, body=body, headers={"User-Agent": _USER_AGENT, **headers})
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read(_ANSWER_AT_MOST))
+        answer = Answer(response.status, dict(response.getheaders()), response.read(_ANSWER_AT_MOST))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = _("no answer within %(seconds)s s") % {"seconds": f"{whole_s:g}"} if connection.was_cut else str(error)
+        reason = _too_late(whole_s) if connection.was_cut else str(error)
         raise CallFailedError(reason or type(error).__name__) from error
     finally:
         deadline.cancel()
         connection.close()
+    if connection.was_cut:
+        # A connection that is cut looks like an answer that ended.
+        raise CallFailedError(_too_late(whole_s))
+    return answer
+
+
+def _too_late(whole_s: float) -> str:
+    return _("no answer within %(seconds)s s") % {"seconds": f"{whole_s:g}"}
 
 
 def _resolve(host: str, port: int) -> str:
@@ -121,7 +129,10 @@ class _Pinned(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect to the address that was looked at."""
-        self.sock: Any = socket.create_connection((self._address, self.port), self.timeout)
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        self.sock: Any = socket.socket(family, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect((self._address, self.port))
         if self._secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 
