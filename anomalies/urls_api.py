@@ -4,9 +4,13 @@ from django.urls import URLPattern, URLResolver, path
 
 from anomalies import api
 from anomalies.alerts import urls as alerts_urls
+from anomalies.notify import urls_api as notify_urls
+from anomalies.rules import urls as rules_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *alerts_urls.api_patterns,
+    *notify_urls.urlpatterns,
+    *rules_urls.api_patterns,
     # Keys of machines may hold slashes.
     path("telemetry/analyze/<path:machine>", api.AnalyzeView.as_view(), name="api_analyze"),
     path("dashboard/summary", api.SummaryView.as_view(), name="api_summary"),

@@ -269,12 +269,17 @@ def _tell(state: PairState, crossings: Sequence[Crossing]) -> list[Crossing]:
     settled_ms = state.held.at_ms
     known = {entry for entry in state.told if entry[0] > settled_ms}
     new = [crossing for crossing in crossings if (crossing.t_ms, crossing.fired) not in known]
+    if len(state.told) >= _TOLD_MOST:
+        # What was told of the time before is forgotten: saying nothing of it is better than saying it twice.
+        new = [crossing for crossing in new if crossing.t_ms > min(state.told)[0]]
     active = new[-1].fired if new else state.active
     holds = crossings[-1].fired if crossings else state.held.active
     if active != holds:
         # Late readings took back what was told, or its end.
         new.append(_undone(state, crossings, holds))
-    state.told = [*state.told, *((crossing.t_ms, crossing.fired) for crossing in new)][-_TOLD_MOST:]
+    told = [*state.told, *((crossing.t_ms, crossing.fired) for crossing in new)]
+    # All of what is not settled, however it flutters, because it is compared again.
+    state.told = told[-max(_TOLD_MOST, sum(t_ms > settled_ms for t_ms, _fired in told)) :]
     return new
 
 

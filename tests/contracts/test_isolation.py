@@ -91,7 +91,8 @@ def furnished(acme: Factory, owner: User) -> Factory:
         line = Line.objects.create(site=site, name=SECRET)
         machine = Machine.objects.create(key=SECRET, name=SECRET, line=line)
         metric = Metric.objects.create(machine=machine, name=SECRET, last_value=1.0, last_at=clock.now())
-        rule = Rule.objects.create(metric=metric, value=1)
+        when = {"all": [{"metric": metric.name, "op": "above", "value": 1.0}]}
+        rule = Rule.objects.create(name=SECRET, machines=[machine.key], when=when)
         Alert.objects.create(machine=machine, cause="x", rule=rule, title=SECRET, summary=SECRET, since_at=clock.now())
         Report.objects.create(period_from_at=clock.now(), period_to_at=clock.now(), time_zone="UTC", error=SECRET)
         QuarantinedReading.objects.create(source="HTTP", code="x", detail=SECRET)
