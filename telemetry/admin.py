@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
 from common.times import zone_names
 from telemetry import dead_letter_pages, notices  # noqa: F401  # they bring what they have to the staff's admin
-from telemetry.machines import machine_delete
+from telemetry.machines import machine_delete, metric_delete
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
 from telemetry.notebook import admin as notebook_admin  # noqa: F401  # registers notes and documents
 
@@ -241,8 +241,27 @@ class MetricAdmin(FactoryModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:  # readings add them
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Metric | None = None) -> bool:
-        return False  # its readings would stay behind
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with it, in words."""
+        metrics = list(objs)
+        lines = [
+            _("%(metric)s, with all its readings and the limits set for it") % {"metric": metric_in_full(metric)}
+            for metric in metrics
+        ]
+        return lines, {_("metrics"): len(metrics)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Metric) -> None:
+        """Remove its readings too, which a plain delete would leave behind."""
+        metric_delete(actor=request.user, metric=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Metric]) -> None:
+        """As one, for each."""
+        for metric in queryset:
+            metric_delete(actor=request.user, metric=metric)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Django's history alone: the audit trail is written with the deletion itself."""
+        return super(FactoryModelAdmin, self).log_deletions(request, queryset)
 
 
 @admin.register(QuarantinedReading)

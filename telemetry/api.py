@@ -16,6 +16,7 @@ from telemetry.machines import (
     machine_delete,
     machine_update,
     machines_list,
+    metric_delete,
     metric_get,
     metric_update,
 )
@@ -122,3 +123,13 @@ class MetricView(GenericAPIView[Metric]):
         changes.is_valid(raise_exception=True)
         changed: dict[str, Any] = changes.validated_data
         return Response(self.get_serializer(metric_update(actor=request.user, metric=metric, **changed)).data)
+
+    @extend_schema(
+        operation_id="metrics_delete",
+        summary="Delete a metric with all its readings",
+        description="It comes back, without a history, when its machine goes on sending it.",
+        responses={204: None},
+    )
+    def delete(self, request: Request, key: str, name: str) -> Response:
+        metric_delete(actor=request.user, metric=metric_get(machine_for(key), name))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -93,6 +93,22 @@ def metric_update(*, actor: Any, metric: Metric, **changes: Any) -> Metric:
     return _changed(actor, metric, "metric.changed", f"{metric.machine.key} {metric.name}", changes)
 
 
+def metric_delete(*, actor: Any, metric: Metric) -> None:
+    """Remove a metric and all its readings; it comes back, empty, when its machine goes on sending it.
+
+    Raises StoreUnavailableError, and then removes nothing.
+    """
+    with transaction.atomic():
+        # Locked, because two deletions at once must count as two.
+        machine = Machine.objects.select_for_update(of=("self",)).get(pk=metric.machine_id)
+        audit_record(actor=actor, action="metric.deleted", target=f"{machine.key} {metric.name}")
+        reading_store().delete_metric(machine, metric.name)
+        metric.delete()
+    factory = factory_current()
+    if factory is not None:
+        registry_forget(factory)
+
+
 def _changed(actor: Any, thing: ThingT, action: str, target: str, changes: dict[str, Any]) -> ThingT:
     differing = {name: value for name, value in changes.items() if getattr(thing, name) != value}
     if differing:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import page_requires
 from telemetry.discovery import machine_confirm
-from telemetry.machines import metric_update
+from telemetry.machines import metric_delete, metric_update
 from telemetry.models import Machine, Metric, MetricKind
 
 _TABLE = "telemetry/partials/_metrics.html"
@@ -27,6 +27,15 @@ def metric_confirm(request: HttpRequest, metric_id: int) -> HttpResponse:
     """Take unit and kind as right, or as corrected in the form."""
     metric = get_object_or_404(Metric.objects.select_related("machine"), pk=metric_id)
     metric_update(actor=request.user, metric=metric, confirmed=True, **_corrections(request))
+    return _answer(request, metric.machine)
+
+
+@require_POST
+@page_requires("equipment")
+def metric_remove(request: HttpRequest, metric_id: int) -> HttpResponse:
+    """Delete a metric with its readings."""
+    metric = get_object_or_404(Metric.objects.select_related("machine"), pk=metric_id)
+    metric_delete(actor=request.user, metric=metric)
     return _answer(request, metric.machine)
 
 

@@ -96,6 +96,10 @@ class Machine(models.Model):
     )
     created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True, editable=False)
+    # By name, for stores that can't remove one field's readings: see telemetry/store/influx_names.py.
+    metrics_deleted = models.JSONField(
+        _("deleted metrics"), default=dict, editable=False, help_text=_("How often a metric of each name was deleted.")
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["key"]

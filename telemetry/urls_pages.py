@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Keys may hold slashes, so what is done stands before them.
     path("parts/metrics/<path:key>", metric_pages.metrics_part, name="metrics_part"),
     path("metrics/<int:metric_id>/confirm", metric_pages.metric_confirm, name="metric_confirm"),
+    path("metrics/<int:metric_id>/remove", metric_pages.metric_remove, name="metric_remove"),
     path("metrics/confirm/<path:key>", metric_pages.metrics_confirm, name="metrics_confirm"),
     path("parts/notebook/<path:key>", notebook.notebook_part, name="notebook_part"),
     path("notes/<int:note_id>/remove", notebook.note_drop, name="note_remove"),

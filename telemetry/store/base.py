@@ -86,6 +86,12 @@ class ReadingStore(Protocol):
     def delete_machine(self, machine: Machine) -> None:
         """Remove every reading of a machine."""
 
+    def delete_metric(self, machine: Machine, metric: str) -> None:
+        """Remove every reading of one metric: one of that name that comes later begins anew.
+
+        Changes `machine` where a store can't remove them; its row is saved with it.
+        """
+
     def delete_before(self, before_ms: int) -> int:
         """Remove readings older than an instant (retention); the number removed where the server tells it, else 0."""
 

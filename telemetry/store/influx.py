@@ -14,6 +14,7 @@ from telemetry.store.influx_answers import ReadingsRefusedError
 from telemetry.store.influx_buckets import BucketReader
 from telemetry.store.influx_compaction import Compaction
 from telemetry.store.influx_databases import Databases, databases_of
+from telemetry.store.influx_names import kept_batch, kept_name, kept_names, own_buckets
 from telemetry.store.influx_rollups import TOKEN_BITS, marks_body
 from telemetry.store.influx_server import InfluxServer
 from telemetry.store.scope import factory_scope
@@ -42,6 +43,7 @@ class InfluxReadingStore:
     def write(self, batch: ReadingBatch, *, machines: Mapping[str, Machine]) -> None:
         """Raises also ReadingsRefusedError, when the server has what it could take and will never take the rest."""
         database = _database()
+        batch = kept_batch(batch, machines)
         try:
             for body in line_protocol.bodies(batch):
                 self._write_body(database, body)
@@ -75,7 +77,8 @@ class InfluxReadingStore:
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, limit: int | None = None
     ) -> list[Series]:
         statements = [
-            influxql.select_raw(machine.key, metric, from_ms=from_ms, to_ms=to_ms, limit=limit) for metric in metrics
+            influxql.select_raw(machine.key, name, from_ms=from_ms, to_ms=to_ms, limit=limit)
+            for name in kept_names(machine, metrics)
         ]
         tables = self._server.query(_database(), statements)
         return [influxql.raw_of(table, machine.key, metric) for metric, table in zip(metrics, tables, strict=True)]
@@ -83,7 +86,8 @@ class InfluxReadingStore:
     def together(self, wanted: Mapping[Machine, Sequence[str]], *, from_ms: int, to_ms: int) -> ReadingBatch:
         machines = [machine for machine, metrics in wanted.items() if metrics]
         statements = [
-            influxql.select_together(machine.key, wanted[machine], from_ms=from_ms, to_ms=to_ms) for machine in machines
+            influxql.select_together(machine.key, kept_names(machine, wanted[machine]), from_ms=from_ms, to_ms=to_ms)
+            for machine in machines
         ]
         tables = self._server.query(_database(), statements)
         return ReadingBatch(
@@ -96,10 +100,9 @@ class InfluxReadingStore:
         self, machine: Machine, metrics: Sequence[str], *, from_ms: int, to_ms: int, bucket_ms: int
     ) -> list[Buckets]:
         database = _database()
-        reader = BucketReader(
-            self._server, database, machine.key, metrics, bucket_ms=bucket_ms, rollups=self._is_marked(database)
-        )
-        return reader.read(from_ms, to_ms)
+        names, rollups = kept_names(machine, metrics), self._is_marked(database)
+        reader = BucketReader(self._server, database, machine.key, names, bucket_ms=bucket_ms, rollups=rollups)
+        return own_buckets(reader.read(from_ms, to_ms), metrics)
 
     def _is_marked(self, database: str) -> bool:
         if database not in self._marked:
@@ -115,6 +118,10 @@ class InfluxReadingStore:
     def delete_machine(self, machine: Machine) -> None:
         """Raises also ReadingsKeptError, on servers of 3.x."""
         self._databases.delete_machine(_database(), machine.key)
+
+    def delete_metric(self, machine: Machine, metric: str) -> None:
+        machine.metrics_deleted = {**machine.metrics_deleted, metric: machine.metrics_deleted.get(metric, 0) + 1}
+        machine.save(update_fields=["metrics_deleted"])
 
     def delete_before(self, before_ms: int) -> int:
         self._databases.delete_before(_database(), before_ms)
@@ -137,10 +144,11 @@ def _database() -> str:
 
 
 def _metrics_by_tag() -> Mapping[str, list[str]]:
-    """The metrics of each machine, by what the server calls it."""
+    """The kept names of each machine's metrics, by what the server calls it."""
     found: dict[str, list[str]] = {}
-    for key, name in Metric.objects.order_by("machine", "name").values_list("machine__key", "name"):
-        found.setdefault(line_protocol.tag_of(key), []).append(name)
+    known = Metric.objects.order_by("machine", "name")
+    for key, deleted, name in known.values_list("machine__key", "machine__metrics_deleted", "name"):
+        found.setdefault(line_protocol.tag_of(key), []).append(kept_name(deleted, name))
     return {tag: list(dict.fromkeys(names)) for tag, names in found.items()}
 
 

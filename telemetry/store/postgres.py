@@ -27,6 +27,7 @@ from telemetry.store.strips import NOTHING, Strips, merged_by
 
 _DELETE_RUNS = statement("DELETE FROM {run} WHERE machine = %s")
 _DELETE_HOURS = statement("DELETE FROM {hour} WHERE series = ANY(%s)")
+_END_MS = 1 << 60
 _TRUNCATE = statement("TRUNCATE {run}, {hour}")
 
 
@@ -81,6 +82,15 @@ class PostgresReadingStore:
         with translated(), reorganising(), connection.cursor() as cursor:
             cursor.execute(_DELETE_RUNS, [machine.pk])
             cursor.execute(_DELETE_HOURS, [numbers])
+        series_ids_forget(factory_scope())
+
+    def delete_metric(self, machine: Machine, metric: str) -> None:
+        numbers = list(_series_of(machine, [metric]).values())
+        with translated():
+            # What is in runs becomes hours first: a run holds other metrics' readings besides.
+            compact(closed_ms=_END_MS, within_s=float("inf"), wait=True)
+            with reorganising(), connection.cursor() as cursor:
+                cursor.execute(_DELETE_HOURS, [numbers])
         series_ids_forget(factory_scope())
 
     def delete_before(self, before_ms: int) -> int:

@@ -238,6 +238,35 @@ def test_a_machine_s_deletion_leaves_the_others_alone(store: base.ReadingStore, 
     assert read(store, oven) == [(T0, 2.0)]
 
 
+def test_a_metric_s_deletion_leaves_the_others_and_its_successor_begins_anew(
+    store: base.ReadingStore, mixer: Machine
+) -> None:
+    times = [T0 - 7_200_000, T0, T0 + 10]
+    write(store, mixer, *(series(mixer, name, times, [1.0, 2.0, 3.0]) for name in ("vibration", "time", "temperature")))
+    assert store.compact()
+    write(store, mixer, series(mixer, "vibration", [T0 + 20], [4.0]))
+
+    for metric in ("vibration", "time"):
+        store.delete_metric(mixer, metric)
+        mixer.metrics.filter(name=metric).delete()
+        assert read(store, mixer, metric) == []
+    assert read(store, mixer, "temperature") == [(T0, 2.0), (T0 + 10, 3.0)]
+
+    # It goes on sending: whoever writes and reads knows the machine as it is now.
+    again = Machine.objects.get(pk=mixer.pk)
+    Metric.objects.bulk_create([Metric(machine=again, name=name) for name in ("vibration", "time")])
+    for metric, value in (("vibration", 5.0), ("time", 6.0)):
+        write(store, again, series(again, metric, [T0 + 10], [value]))
+        assert read(store, again, metric) == [(T0 + 10, value)]
+        assert store.compact()
+        [buckets] = store.buckets(again, [metric], from_ms=T0 - 86_400_000, to_ms=LATER, bucket_ms=3_600_000)
+        assert (buckets.metric, buckets.count.tolist(), buckets.maximum.tolist()) == (metric, [1], [value])
+        [found] = store.together({again: [metric]}, from_ms=T0, to_ms=LATER)
+        assert (found.metric, found.values.tolist()) == (metric, [value])
+        [raw] = store.raw(again, [metric], from_ms=T0, to_ms=LATER)
+        assert raw.metric == metric
+
+
 def test_retention_removes_what_is_older_and_nothing_else(store: base.ReadingStore, mixer: Machine) -> None:
     times = [T0, T0 + 10, T0 + 20]
     write(store, mixer, *(series(mixer, name, times, [1.0, 2.0, 3.0]) for name in ("vibration", "temperature")))

@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from accounts.models import AuditEntry
 from common import clock
 from telemetry.ingest.quarantine import KEPT_FOR, quarantine_trim
 from telemetry.models import Machine, Metric, QuarantinedReading
+from telemetry.readings import ReadingBatch, Series
 from telemetry.refused import PAGE_SIZE
 from telemetry.remedies import _BY_CODE
+from telemetry.store import reading_store
 from telemetry.tasks import trim_quarantine_in_factory
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -31,10 +34,39 @@ def part(machine):
     return f"/parts/metrics/{machine.key}"
 
 
+def test_an_admin_deletes_a_metric_with_what_it_read(machine, client_for, admin, operator):
+    temp, other = machine.metrics.get(name="temp"), machine.metrics.get(name="x17")
+    series = [Series(machine.key, name, np.array([1000]), np.array([1.0])) for name in ("temp", "x17")]
+    reading_store().write(ReadingBatch(series), machines={machine.key: machine})
+
+    assert client_for(operator).post(f"/metrics/{temp.pk}/remove", **HTMX).status_code == 403
+    table = text(client_for(admin).post(f"/metrics/{temp.pk}/remove", **HTMX))
+
+    assert f"/metrics/{other.pk}/remove" in table
+    assert f"/metrics/{temp.pk}/remove" not in table
+    assert AuditEntry.objects.filter(action="metric.deleted", target=f"{machine.key} temp").count() == 1
+    assert reading_store().delete_before(10_000) == 1
+
+
+def test_the_admin_site_deletes_metrics_as_the_page_does(machine, client_for, admin):
+    client, metric = client_for(admin), machine.metrics.get(name="temp")
+    series = [Series(machine.key, "temp", np.array([1000]), np.array([1.0]))]
+    reading_store().write(ReadingBatch(series), machines={machine.key: machine})
+    address = f"/admin/telemetry/metric/{metric.pk}/delete/"
+
+    assert "all its readings" in text(client.get(address))
+    client.post(address, {"post": "yes"})
+
+    assert not machine.metrics.filter(name="temp").exists()
+    assert AuditEntry.objects.filter(action="metric.deleted").count() == 1
+    assert reading_store().delete_before(10_000) == 0
+
+
 def test_everybody_sees_units_and_admins_confirm_them(machine, client_for, admin, viewer):
     seen = text(client_for(viewer).get(part(machine)))
     assert "likely, 76 %" in seen
-    assert "Confirm" not in seen.replace('<span class="visually-hidden">Confirm</span>', "")
+    assert "Confirm" not in seen
+    assert "Delete" not in seen
     page = text(client_for(admin).get(part(machine)))
     assert "2 units were inferred" in page
     assert "Confirm all" in page

@@ -135,6 +135,36 @@ def test_metrics_are_listed_and_corrected(admin: User, mixer: Machine, client_fo
     assert (changed["label"], changed["unit"], changed["confirmed"]) == ("Inflow", "m³/h", True)
 
 
+def test_deleting_a_metric_takes_its_readings_along_and_leaves_the_others(
+    admin: User, mixer: Machine, client_for: Clients
+) -> None:
+    store, client = reading_store(), client_for(admin)
+    Metric.objects.create(machine=mixer, name="vibration")
+    batch = ReadingBatch([Series("M01", name, np.array([1000]), np.array([1.0])) for name in ("flow/in", "vibration")])
+    store.write(batch, machines={"M01": mixer})
+
+    assert client.delete(f"{URL}/M01/metrics/flow/in").status_code == 204
+
+    assert [item["name"] for item in client.get(f"{URL}/M01/metrics").json()["results"]] == ["vibration"]
+    assert AuditEntry.objects.filter(action="metric.deleted", target="M01 flow/in").count() == 1
+    assert client.delete(f"{URL}/M01/metrics/flow/in").json()["code"] == "metric_not_found"
+    # The database holds no reading but the other metric's.
+    assert store.delete_before(10_000) == 1
+
+
+def test_a_metric_stays_while_its_readings_can_t_be_removed(
+    admin: User, mixer: Machine, client_for: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_args: Any) -> None:
+        raise StoreUnavailableError("host=10.0.0.1 refused")
+
+    monkeypatch.setattr("telemetry.store.postgres.PostgresReadingStore.delete_metric", away)
+    response = client_for(admin).delete(f"{URL}/M01/metrics/flow/in")
+    assert (response.status_code, response.json()["code"]) == (503, "history_unavailable")
+    assert mixer.metrics.count() == 1
+    assert not AuditEntry.objects.filter(action="metric.deleted").exists()
+
+
 def test_a_missing_metric_is_a_problem_with_a_code(admin: User, mixer: Machine, client_for: Clients) -> None:
     response = client_for(admin).patch_json(f"{URL}/M01/metrics/nothing", {"label": "x"})
     assert (response.status_code, response.json()["code"]) == (404, "metric_not_found")
@@ -147,6 +177,7 @@ def test_who_may_only_look_changes_nothing(
         assert client.get(f"{URL}/M01").status_code == 200
         assert client.post_json(URL, {"key": "X"}).status_code == 403
         assert client.patch_json(f"{URL}/M01", {"name": "X"}).status_code == 403
+        assert client.delete(f"{URL}/M01/metrics/flow/in").status_code == 403
         assert client.delete(f"{URL}/M01").status_code == 403
         assert client.patch_json(f"{URL}/M01/metrics/flow/in", {"label": "X"}).status_code == 403
     assert api_client(ingest_key).get(URL).status_code == 403
