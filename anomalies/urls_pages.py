@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import fleet_pages, machine_pages, pages, wall_pages
+from anomalies import explore_pages, fleet_pages, machine_pages, pages, wall_pages
 from anomalies.notify import urls_pages as notify_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +14,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge, name="alert_acknowledge"),
     path("wall", wall_pages.wall, name="wall"),
     path("parts/wall-alerts", wall_pages.wall_alerts, name="wall_alerts"),
+    path("explore", explore_pages.explore, name="explore"),
+    path("explore/export.csv", explore_pages.explore_csv, name="explore_csv"),
+    path("explore/views", explore_pages.explore_save, name="explore_save"),
+    path("explore/views/<int:view_id>/remove", explore_pages.explore_forget, name="explore_forget"),
+    path("parts/explore-choices", explore_pages.explore_choices, name="explore_choices"),
     path("parts/summary", fleet_pages.fleet_summary, name="fleet_summary"),
     path("parts/tile/<path:key>", fleet_pages.tile_state, name="tile_state"),
     path("parts/health/<path:key>", machine_pages.machine_health, name="machine_health"),

@@ -51,7 +51,8 @@ class ThreadedHandler(ASGIHandler):
         signals.request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
         response: Any = refusal if request is None else self.get_response(request)
-        if response.streaming:
+        # A stream made for an asynchronous server enters its factory by itself, piece by piece, and is sent as it comes.
+        if response.streaming and not response.is_async:
             # Read here: another thread's connection would be bound to another factory.
             response.streaming_content = _parts(list(response.streaming_content))
         # Also tells Django that the request is finished, while this thread's connection is still at hand.

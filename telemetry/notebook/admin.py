@@ -13,7 +13,7 @@ class _AddedAtTheMachine(ReadOnlyAdmin):
     """Nothing is added or changed here; what does not belong is removed."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super(ReadOnlyAdmin, self).has_delete_permission(request, obj)
+        return bool(super(ReadOnlyAdmin, self).has_delete_permission(request, obj))
 
 
 @admin.register(MachineNote)

@@ -1,5 +1,7 @@
 """Documents at a machine: what may be added, where it is kept, and that nothing of it stays behind."""
 
+from __future__ import annotations  # an uploaded file is generic for the type checker alone
+
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -53,7 +55,7 @@ class DocumentsLimitError(LimitReachedError):
     status = 403
 
 
-def document_add(*, user: User, machine: Machine, upload: UploadedFile) -> MachineDocument:
+def document_add(*, user: User, machine: Machine, upload: UploadedFile[Any]) -> MachineDocument:
     """Keep a file at a machine. Raises DocumentRefusedError, DocumentsLimitError."""
     name = _name(upload.name or "")
     content_type = _content_type(name, upload)
@@ -97,7 +99,7 @@ def _name(text: str) -> str:
     return f"{stem[: _NAME_LENGTH - len(ending) - 1]}.{ending}"
 
 
-def _content_type(name: str, upload: UploadedFile) -> str:
+def _content_type(name: str, upload: UploadedFile[Any]) -> str:
     """What it is sent as later, from its ending, if it begins as such a file does. Raises DocumentRefusedError."""
     ending = name.rpartition(".")[2].lower()
     if ending not in _TYPES:
@@ -132,7 +134,7 @@ def _room_check(machine: Machine, size: int) -> None:
 
 
 def _file_goes(instance: MachineDocument, **_kwargs: Any) -> None:
-    storage, name = instance.file.storage, instance.file.name
+    storage, name = instance.file.storage, str(instance.file.name)
     # Only when the row is gone for good; machines that are deleted take their documents along this way too.
     transaction.on_commit(lambda: storage.delete(name))
 

@@ -14,8 +14,9 @@ from django.urls import path
 
 from accounts.permissions import public_page
 from factorypulse.threaded import THREADS, ThreadedHandler
+from telemetry.history.csv_response import csv_download
 from telemetry.models import Machine
-from tenants.context import factory_context
+from tenants.context import factory_context, factory_current
 from tenants.models import Factory
 
 
@@ -29,7 +30,20 @@ def _stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(machine.key for machine in Machine.objects.iterator())
 
 
-urlpatterns = [path("machines", _machines), path("stream", _stream)]
+@public_page
+def _download(request: HttpRequest) -> StreamingHttpResponse:
+    factory = factory_current()
+    assert factory is not None
+
+    def rows() -> Iterator[str]:
+        for _number in range(3):
+            with factory_context(factory):
+                yield "".join(Machine.objects.values_list("key", flat=True))
+
+    return csv_download(request, rows(), "machines")
+
+
+urlpatterns = [path("machines", _machines), path("stream", _stream), path("download", _download)]
 
 
 @pytest.fixture
@@ -69,6 +83,13 @@ async def test_many_at_once_get_their_own_factory_from_few_threads(plants: list[
     for factory, answer in zip(asked, answers, strict=True):
         assert answer.startswith(f"['of-{factory.slug}']")
     assert len({answer.split()[-1] for answer in answers}) <= THREADS
+    await sync_to_async(handler.close)()
+
+
+async def test_an_export_comes_whole_and_from_its_own_factory(plants: list[Factory]) -> None:
+    handler = ThreadedHandler()
+    answers = await asyncio.gather(*(_get(handler, factory, "/download") for factory in plants))
+    assert answers == [3 * f"of-{factory.slug}" for factory in plants]
     await sync_to_async(handler.close)()
 
 

@@ -1,7 +1,7 @@
 // @ts-check
 // The colours of tokens.css as a canvas needs them: resolved for the theme that is showing.
 
-const TOKENS = /** @type {const} */ (["series", "series-fill", "band", "band-line", "grid", "mark", "text", "text-soft", "text-faint", "line", "critical", "high", "medium", "low", "quiet", "surface"]);
+const TOKENS = /** @type {const} */ (["series", "series-fill", "band", "band-line", "grid", "mark", "text", "text-soft", "text-faint", "line", "critical", "high", "medium", "low", "quiet", "surface", "series-1", "series-2", "series-3", "series-4", "series-5", "series-6", "series-7", "series-8"]);
 
 /** @typedef {Record<(typeof TOKENS)[number], string> & { font: string }} Palette */
 
