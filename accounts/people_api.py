@@ -116,7 +116,8 @@ class InvitingSerializer(AccessSerializer):
     """Whom to invite, as what: an operator of the whole factory unless told."""
 
     email = serializers.EmailField(max_length=254)
-    extra_actions = None  # single permissions are given to people, not to addresses
+    # Single permissions are given to people, not to addresses.
+    extra_actions = None  # type: ignore[assignment]  # as DRF takes a field away
 
 
 class PeopleView(APIView):

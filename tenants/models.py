@@ -84,6 +84,9 @@ class Factory(TenantMixin):
 
     objects: ClassVar[models.Manager["Factory"]] = models.Manager()
 
+    # Statements inside a factory run as its own database role; see tenants.database.
+    has_own_role = True
+
     # Schemas are made by tenants.provisioning (a template replay), never as a side effect of save().
     auto_create_schema = False
     auto_drop_schema = False

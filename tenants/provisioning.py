@@ -13,6 +13,7 @@ from tenants.addresses import FactoryAddressTakenError, address_check, factory_h
 from tenants.consumers import sockets_close
 from tenants.hosts import hosts_forget
 from tenants.models import Domain, Factory, Plan, schema_name_for
+from tenants.roles import role_drop, role_secure, roles_missing
 from tenants.schemas import schema_build, template_ensure
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +31,8 @@ def public_ensure() -> Factory:
         Domain.objects.filter(tenant=public).exclude(domain=settings.DOMAIN_HOST).delete()
         Domain.objects.get_or_create(domain=settings.DOMAIN_HOST, defaults={"tenant": public, "is_primary": True})
     template_ensure()
+    for schema in roles_missing():
+        role_secure(schema)
     return public
 
 
@@ -53,6 +56,7 @@ def factory_create(*, slug: str, name: str, time_zone: str = "UTC") -> Factory:
             factory.save()
             Domain.objects.create(domain=factory_host(slug), tenant=factory, is_primary=True)
             schema_build(factory.schema_name)
+            role_secure(factory.schema_name)
     except (IntegrityError, ValidationError) as error:
         raise FactoryAddressTakenError(_("“%(slug)s” is taken. Choose another address.") % {"slug": slug}) from error
     hosts_forget()
@@ -68,6 +72,7 @@ def factory_delete(factory: Factory) -> None:
             # A table with deferred checks waiting can't be dropped; here they have nothing to find any more.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
             cursor.execute(f"DROP SCHEMA IF EXISTS {quote_schema_name(factory.schema_name)} CASCADE")
+        role_drop(factory.schema_name)
     hosts_forget()
     sockets_close(factory.slug)
     _log.info("factory_deleted", factory=factory.slug)

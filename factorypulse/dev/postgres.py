@@ -182,10 +182,13 @@ class EmbeddedPostgres:
 
     def _ensure_database(self, connection: psycopg.Connection) -> None:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
+            # A trial from before factories had roles of their own.
+            connection.execute(sql.SQL("ALTER ROLE {} CREATEROLE").format(sql.Identifier(NAME)))
             return
         # No superuser, so that the trial and the tests notice a privilege that production would not have.
         role = sql.Identifier(NAME)
-        create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, sql.Literal(self.password))
+        create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}")
+        create = create.format(role, sql.Literal(self.password))
         with contextlib.suppress(psycopg.errors.DuplicateObject):
             connection.execute(create)
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
