@@ -9,9 +9,10 @@ from unfold.admin import TabularInline
 
 from accounts.admin_base import ReadOnlyAdmin
 from anomalies.models import Alert, AlertEvent, DetectorModel
+from anomalies.notify import admin as notify_admin
 from anomalies.rules import admin as rules_admin
 
-__all__ = ["AlertAdmin", "DetectorModelAdmin", "rules_admin"]
+__all__ = ["AlertAdmin", "DetectorModelAdmin", "notify_admin", "rules_admin"]
 
 
 class AlertEventInline(TabularInline):

@@ -233,6 +233,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SingleActionEnum": "accounts.actions.SINGLE_ACTIONS",
         "AlertStateEnum": "anomalies.models.AlertState",
+        "SeverityEnum": "anomalies.models.Severity",
+        "TargetKindEnum": "anomalies.models.TargetKind",
         "ReportStateEnum": "reports.models.ReportState",
     },
 }

@@ -118,6 +118,30 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": _("Notifications"),
+                "separator": True,
+                "items": [
+                    _item(
+                        _("Sent messages"),
+                        "outgoing_mail",
+                        "admin:anomalies_notification_changelist",
+                        _("What was sent to whom, and what came of it"),
+                    ),
+                    _item(
+                        _("Routes"), "alt_route", "admin:anomalies_route_changelist", _("Who is told of which alerts")
+                    ),
+                    _item(
+                        _("Webhooks and chat"),
+                        "webhook",
+                        "admin:anomalies_notificationtarget_changelist",
+                        _("Programs and rooms that are told"),
+                    ),
+                    _item(
+                        _("On call"), "support_agent", "admin:anomalies_oncallschedule_changelist", _("Who takes turns")
+                    ),
+                ],
+            },
+            {
                 "title": _("Reports"),
                 "separator": True,
                 "items": [

@@ -15,7 +15,16 @@ from django.test import RequestFactory
 from accounts.admin_base import FactoryModelAdmin
 from accounts.api_keys import api_key_create
 from accounts.models import ApiKey, AuditEntry, Invitation, Role, User
-from anomalies.models import Alert, DetectorModel, Rule, VibrationZones
+from anomalies.models import (
+    Alert,
+    DetectorModel,
+    Notification,
+    NotificationTarget,
+    OnCallSchedule,
+    Route,
+    Rule,
+    VibrationZones,
+)
 from common import clock
 from common.times import to_ms
 from reports.models import Report, Schedule
@@ -29,6 +38,7 @@ from tests.conftest import FactoryClient, host_of, person_make
 ClientFor = Callable[..., FactoryClient]
 OURS = [User, Invitation, ApiKey, AuditEntry, Site, Area, Line, Machine, Metric, QuarantinedReading, Rule, Alert]
 OURS += [DetectorModel, Schedule, Report]
+OURS += [Notification, NotificationTarget, OnCallSchedule, Route]
 
 
 def path_of(model: type[models.Model], page: str = "") -> str:
@@ -49,6 +59,10 @@ def plant(in_acme: Factory, operator: User) -> dict[type[models.Model], Any]:
     things.append(Rule.objects.create(name="Rule", machines=[metric.machine.key], when=when))
     things.append(Alert.objects.create(machine=machine, cause="detector", title="Vibration", summary="s", since_at=now))
     things.append(DetectorModel.objects.create(machine=machine, version=1, arrays=b"", manifest={"seed": 1}))
+    things.append(Notification.objects.create(dedupe_key="x", recipient="a@acme.example", next_attempt_at=now))
+    things.append(NotificationTarget.objects.create(name="ERP", host="erp.example"))
+    things.append(OnCallSchedule.objects.create(name="Maintenance", starts_on=now.date()))
+    things.append(Route.objects.create(name="Night"))
     things.append(QuarantinedReading.objects.create(source="HTTP", code="not_a_number", detail="NaN"))
     things.append(Schedule.objects.create(recipients=["a@acme.example"]))
     things.append(Report.objects.create(period_from_at=now - timedelta(days=7), period_to_at=now, time_zone="UTC"))
