@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.apps import apps
 from django.db import connection
+from django_tenants.utils import schema_context
 
 from telemetry.models import Machine, Metric
 from telemetry.store.postgres import PostgresReadingStore
@@ -20,7 +21,8 @@ def test_readings_of_one_row_each_become_runs(in_acme: Factory, monkeypatch: pyt
     monkeypatch.setattr(moving, "_READINGS_PER_RUN", 100)
     machine = Machine.objects.create(key="M01")
     numbers = [Metric.objects.create(machine=machine, name=name).pk for name in ("vibration", "temperature", "idle")]
-    with connection.cursor() as cursor:
+    # As a migration runs: as whoever owns the tables, not as the factory.
+    with schema_context(in_acme.schema_name), connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE telemetry_reading (series int4, t_ms int8, value float8, PRIMARY KEY (series, t_ms))"
         )
@@ -29,8 +31,7 @@ def test_readings_of_one_row_each_become_runs(in_acme: Factory, monkeypatch: pyt
             " FROM generate_series(0, 249) AS n, unnest(%s::int4[]) AS s",
             [T0, numbers[:2]],
         )
-
-    moving.readings_move(apps, SimpleNamespace(connection=connection))
+        moving.readings_move(apps, SimpleNamespace(connection=connection))
 
     store, later = PostgresReadingStore(), T0 + 10_000_000
     for _ in range(2):

@@ -43,6 +43,10 @@ PUBLIC_PAGES = {
     "api_redoc",
     # InfluxDB's clients ask whether somebody is there before they send.
     "influx_ping",
+    # A phone asks for these before anybody has signed in: names, colours and icons of the product, none of a factory.
+    "manifest",
+    "service_worker",
+    "offline",
     "influx_health",
     # Signing in, and what belongs to it.
     "account_login",
