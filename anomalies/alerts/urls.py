@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies.alerts import api, maintenance_api
+from anomalies.alerts import api, maintenance_api, pages
 
 api_patterns: list[URLPattern | URLResolver] = [
     path("alerts", api.AlertsView.as_view(), name="api_alerts"),
@@ -18,4 +18,13 @@ api_patterns: list[URLPattern | URLResolver] = [
     path("maintenance/<int:window_id>", maintenance_api.WindowView.as_view(), name="api_maintenance_window"),
     # Keys of machines may hold slashes.
     path("machine-service/<path:machine>", maintenance_api.ServiceView.as_view(), name="api_machine_service"),
+]
+
+page_patterns: list[URLPattern | URLResolver] = [
+    path("alerts", pages.alerts, name="alerts"),
+    path("alerts/banner", pages.alert_banner, name="alert_banner"),
+    path("alerts/handle", pages.alerts_handle_page, name="alerts_handle"),
+    path("alerts/<int:alert_id>", pages.alert, name="alert"),
+    path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge_page, name="alert_acknowledge"),
+    path("alerts/<int:alert_id>/<slug:action>", pages.alert_deed, name="alert_deed"),
 ]

@@ -4,7 +4,7 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from anomalies.models import Alert
+from anomalies.models import Alert, AlertEvent
 from telemetry import figures
 
 register = template.Library()
@@ -35,7 +35,23 @@ def event_word(kind: str) -> str:
     return _(_WORDS[kind]) if kind in _WORDS else kind.capitalize()
 
 
+_WORTH_TELLING_S = 300
+_VERDICT_ICONS = {"true": "maintenance", "false": "close", "expected": "clock"}
+
+
+@register.filter
+def verdict_icon(verdict: str) -> str:
+    """The sign beside a verdict."""
+    return _VERDICT_ICONS.get(verdict, "new")
+
+
 @register.filter
 def lasted(alert: Alert) -> str:
     """From the first sign until normal, or nothing while it lasts."""
     return figures.age((alert.returned_at - alert.since_at).total_seconds()) if alert.returned_at else ""
+
+
+@register.filter
+def came_late(event: AlertEvent) -> bool:
+    """Whether we came to know of it so long after it was so that both times are worth telling."""
+    return event.event_at is not None and (event.at - event.event_at).total_seconds() > _WORTH_TELLING_S

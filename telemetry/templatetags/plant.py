@@ -18,9 +18,9 @@ register = template.Library()
 
 
 @register.filter
-def figure(value: float | None) -> str:
-    """`{{ metric.last_value|figure }}`: three significant digits."""
-    return figures.figure(value)
+def figure(value: float | str | None) -> str:
+    """`{{ metric.last_value|figure }}`: three significant digits; a dash where a template finds nothing."""
+    return figures.figure(value if isinstance(value, int | float) else None)
 
 
 @register.filter
