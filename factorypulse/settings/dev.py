@@ -17,7 +17,9 @@ from factorypulse.settings.base import *  # noqa: E402, F403  # the environment 
 TRIAL = True
 SECRET_KEY = environment.read("SECRET_KEY", "development-only-" + "0123456789abcdef" * 4)
 MAILBOX_DIR = _state_dir / "mailbox"
-EMAIL_BACKEND = "factorypulse.dev.mailbox.MailboxBackend"
+# Mail goes into a folder that the trial shows as a page, unless somebody wants it sent.
+if not environment.read("EMAIL_URL"):
+    EMAIL_BACKEND = "factorypulse.dev.mailbox.MailboxBackend"
 # Static files come from where they lie: there is no collectstatic in the trial.
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
