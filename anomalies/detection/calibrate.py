@@ -100,13 +100,14 @@ def accumulate(
     for at, value in zip(t_ms.tolist(), score.tolist(), strict=True):
         if np.isnan(value):
             continue
-        evidence, decision = _step(evidence, at, value, rules)
+        evidence, decision = evidence_step(evidence, at, value, rules)
         if decision is not None:
             decisions.append(decision)
     return evidence, decisions
 
 
-def _step(was: Evidence, at: int, score: float, rules: Persistence) -> tuple[Evidence, Decision | None]:
+def evidence_step(was: Evidence, at: int, score: float, rules: Persistence) -> tuple[Evidence, Decision | None]:
+    """The evidence after one more scored cell (not NaN), and what that decides."""
     total = min(max(was.total + min(score, rules.cap) - 1.0, 0.0), 2.0 * rules.begin)
     if was.active:
         calm = was.calm + 1 if score < rules.calm_below else 0

@@ -23,12 +23,20 @@ from anomalies.detection.features import (
 )
 from anomalies.detection.forest import Forest, forest_fit, forest_score
 from anomalies.detection.grid import Clock, Grid
+from anomalies.detection.joint import Joint, joint_fit
+from anomalies.detection.rarity import Rarity, rarity_fit
+from anomalies.detection.roles import Role, role_inferred
+from anomalies.detection.tracked import LOOKBACK as TRACKED_LOOKBACK
+from anomalies.detection.tracked import Tracked, tracked_fit
 from telemetry.readings import Float64Array, Int64Array
 
-# Enough to be taught: both must be reached. 20 minutes see several cycles of most machines; of 1,200 cells, 400 are
-# held back.
-ENOUGH_CELLS = 1_200
+# Enough to be trusted: both must be reached. 20 minutes see several cycles of most machines.
+ENOUGH_CELLS = 2_000
 ENOUGH_SPAN_MS = 20 * 60_000
+# Fixed bands need to have seen where levels go in the long run; before, only what follows the machine judges.
+_ENOUGH_FOR_BANDS = 3_000
+# Metrics this much slower than the clock repeat held values: their rolling means say nothing of cells.
+_SLOWEST_TRACKED = 3
 # The later third of history is not shown to the forest and the first bands: thresholds come from it.
 _TAUGHT_SHARE = 2.0 / 3.0
 # A feature within this many standard deviations of its band's middle is never an alert by itself.
@@ -41,6 +49,7 @@ _SCORED_SHARE = 0.5
 # A young model has seen little of the day's drift: its limits are wider, by a half at first and hardly after a day.
 _YOUNG_ALLOWANCE = 0.5
 _YOUNG_SPAN_MS = 2 * 3_600_000
+_JUDGES: Mapping[str, Any] = {"tracked": Tracked, "joint": Joint, "rarity": Rarity}
 _BAND_COLUMNS = ("low", "high", "center", "unit", "only_above")
 
 
@@ -67,11 +76,15 @@ class Detector:
     normal: Mapping[str, tuple[float, float]]
     flat_limit_ms: Mapping[str, int]
     taught_ms: int
+    tracked: Tracked | None
+    joint: Joint | None
+    rarity: Rarity | None
 
     @property
     def lookback_ms(self) -> int:
         """History before the first cell scored that its features need."""
-        return (LOOKBACK + max(self.clock.hold.values(), default=1)) * self.clock.step_ms
+        cells = max(LOOKBACK, TRACKED_LOOKBACK, self.rarity.lookback if self.rarity else 0)
+        return (cells + max(self.clock.hold.values(), default=1)) * self.clock.step_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +106,10 @@ def learning_progress(*, cells: int, span_ms: int) -> float:
     return float(min(1.0, cells / ENOUGH_CELLS, span_ms / ENOUGH_SPAN_MS))
 
 
-def detector_fit(grid: Grid, clock: Clock, *, seed: int) -> Detector:
+def detector_fit(grid: Grid, clock: Clock, *, seed: int, least_cells: int = ENOUGH_CELLS) -> Detector:
     """Teach a detector by a machine's history, in which known trouble was blanked (NaN).
 
-    Raises NotEnoughDataError when fewer than ENOUGH_CELLS cells can be used.
+    Raises NotEnoughDataError when fewer than `least_cells` cells can be used.
     """
     grid = _known_metrics(_without_long_gaps(grid))
     taught = int(len(grid) * _TAUGHT_SHARE)
@@ -105,10 +118,13 @@ def detector_fit(grid: Grid, clock: Clock, *, seed: int) -> Detector:
     anchor = anchor_for(early)
     matrix = feature_matrix(grid, features, anchor)
     usable = np.isfinite(matrix).mean(axis=1) >= _SCORED_SHARE if features else np.zeros(len(grid), bool)
-    if int(usable.sum()) < ENOUGH_CELLS - LOOKBACK:
+    if int(usable.sum()) < least_cells - LOOKBACK:
         raise NotEnoughDataError(f"{int(usable.sum())} usable cells")
     taught_ms = int(usable.sum()) * clock.step_ms
     limits = _limits(matrix, features, taught) * _young_factor(taught_ms)
+    if int(usable.sum()) < _ENOUGH_FOR_BANDS:
+        limits = np.full(len(features), np.inf)
+    followed = _followed(grid, clock)
     forest, usual, forest_limit = _forest(matrix, taught, seed)
     return Detector(
         clock=clock,
@@ -124,7 +140,20 @@ def detector_fit(grid: Grid, clock: Clock, *, seed: int) -> Detector:
         normal=_normal(grid),
         flat_limit_ms=longest_flat_ms(grid),
         taught_ms=taught_ms,
+        tracked=tracked_fit(grid.level, followed) if len(grid.metrics) > 1 else None,
+        joint=joint_fit(grid.level, np.arange(len(grid.metrics))),
+        rarity=rarity_fit(grid.level[:, 0], clock.step_ms) if len(grid.metrics) == 1 else None,
     )
+
+
+def _followed(grid: Grid, clock: Clock) -> Int64Array:
+    """The columns whose levels are followed: fast metrics, or all where there is none."""
+    fast = [
+        column
+        for column, name in enumerate(grid.metrics)
+        if role_inferred(name) is Role.FAST and clock.hold.get(name, 1) <= _SLOWEST_TRACKED
+    ]
+    return np.array(fast or range(len(grid.metrics)), dtype=np.int64)
 
 
 def detector_score(detector: Detector, grid: Grid) -> Scores:
@@ -135,7 +164,7 @@ def detector_score(detector: Detector, grid: Grid) -> Scores:
     level = np.fmax.reduce(ratio, axis=1, initial=0.0)
     whole = np.asarray(known.all(axis=1))
     forest = np.zeros(len(grid))
-    if whole.any():
+    if whole.any() and np.isfinite(detector.limits).any():
         raw = forest_score(detector.forest, matrix[whole])
         forest[whole] = (raw - detector.forest_usual) / (detector.forest_limit - detector.forest_usual)
     score = np.maximum(level, np.minimum(forest, _FOREST_WEIGHT * level))
@@ -185,7 +214,10 @@ def _forest(matrix: Float64Array, taught: int, seed: int) -> tuple[Forest, float
     whole = np.asarray(np.isfinite(matrix).all(axis=1))
     early, late = matrix[:taught][whole[:taught]], matrix[taught:][whole[taught:]]
     if len(early) < 2 or not len(late):
-        raise NotEnoughDataError("no stretch in which all metrics are known")
+        # Metrics that are never known together: each stands where it usually is while another one reports.
+        usual_row = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in matrix.T])
+        filled = np.where(np.isfinite(matrix), matrix, usual_row)
+        early, late = filled[:taught], filled[taught:]
     if len(early) > _FOREST_ROWS:
         early = early[np.sort(np.random.default_rng(seed).choice(len(early), _FOREST_ROWS, replace=False))]
     forest, _ = forest_fit(early, seed=seed)
@@ -212,6 +244,9 @@ def detector_to_parts(detector: Detector) -> tuple[dict[str, NDArray[Any]], dict
     arrays = {f"forest_{name}": array for name, array in detector.forest.to_arrays().items()}
     arrays |= {"center": detector.anchor.center, "floor": detector.anchor.floor, "limits": detector.limits}
     arrays |= {f"band_{name}": getattr(detector.bands, name) for name in _BAND_COLUMNS}
+    for name in _JUDGES:
+        judge = getattr(detector, name)
+        arrays |= {} if judge is None else {f"{name}_{part}": array for part, array in judge.to_arrays().items()}
     return arrays, {
         "step_ms": detector.clock.step_ms,
         "hold": dict(detector.clock.hold),
@@ -243,4 +278,10 @@ def detector_from_parts(arrays: Mapping[str, NDArray[Any]], described: Mapping[s
         normal={name: (band[0], band[1]) for name, band in described["normal"].items()},
         flat_limit_ms=described["flat_limit_ms"],
         taught_ms=described["taught_ms"],
+        **{name: _judge_from(arrays, name, kind) for name, kind in _JUDGES.items()},
     )
+
+
+def _judge_from(arrays: Mapping[str, NDArray[Any]], name: str, kind: Any) -> Any:
+    own = {part.removeprefix(f"{name}_"): array for part, array in arrays.items() if part.startswith(f"{name}_")}
+    return kind.from_arrays(own) if own else None

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalies.detection.detector import Detector, Scores
 from anomalies.detection.features import Aspect
+from anomalies.detection.stream import Watched, Witness
 from telemetry.readings import Float64Array
 
 _MOST_METRICS = 3
 _SMALLEST_SHARE = 0.05
 # A feature below this share of its limit carries nothing.
 _CARRIES_FROM = 0.5
+# So that one infinite cell does not hide what the others say.
+_CAP = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,46 @@ class Carrier:
     low: float
     high: float
     aspect: Aspect
+
+
+def carriers_of(detector: Detector, watched: Watched, *, from_ms: int, to_ms: int) -> list[Carrier]:
+    """The metrics that carry the event between two instants, by the judge that sees it most clearly."""
+    found = [
+        (_clarity(witness, rows), _by_witness(detector, witness, rows))
+        for witness in watched.witnesses.values()
+        if (rows := _inside(watched, from_ms, to_ms) & witness.active).any()
+    ]
+    rows = _inside(watched, from_ms, to_ms) & watched.bands_active
+    if rows.any() or not found:
+        worst = np.fmax.reduce(watched.scores.ratio[rows], axis=None, initial=0.0) if rows.any() else 0.0
+        found.append((float(min(worst, _CAP)), explain(detector, watched.scores, from_ms=from_ms, to_ms=to_ms)))
+    return max(found, key=lambda pair: (bool(pair[1]), pair[0]))[1]
+
+
+def _inside(watched: Watched, from_ms: int, to_ms: int) -> NDArray[np.bool_]:
+    return np.asarray((watched.t_ms >= from_ms) & (watched.t_ms <= to_ms), dtype=np.bool_)
+
+
+def _clarity(witness: Witness, rows: NDArray[np.bool_]) -> float:
+    return float(min(np.fmax.reduce(witness.ratio[rows], axis=None, initial=0.0), _CAP))
+
+
+def _by_witness(detector: Detector, witness: Witness, rows: NDArray[np.bool_]) -> list[Carrier]:
+    ratio, at = _worst_half(witness.ratio[rows]), np.flatnonzero(rows)
+    weights = np.maximum(ratio - _CARRIES_FROM, 0.0)
+    weights = weights if weights.any() else ratio
+    total = float(weights.sum())
+    carriers = []
+    for column in np.argsort(-weights, kind="stable")[:_MOST_METRICS].tolist():
+        if total <= 0.0 or weights[column] / total < _SMALLEST_SHARE:
+            continue
+        worst = at[int(np.nanargmax(np.nan_to_num(witness.ratio[at, column], nan=-1.0)))]
+        observed = float(witness.observed[worst, column])
+        band = (float(witness.low[worst, column]), float(witness.high[worst, column]))
+        metric = detector.metrics[column]
+        low, high = _level_band(detector, metric, observed, *band)
+        carriers.append(Carrier(metric, round(float(weights[column]) / total, 3), observed, low, high, Aspect.LEVEL))
+    return carriers
 
 
 def explain(detector: Detector, scores: Scores, *, from_ms: int, to_ms: int) -> list[Carrier]:
@@ -59,8 +103,7 @@ def _worst_half(ratio: Float64Array) -> Float64Array:
     worst = np.fmax.reduce(ratio, axis=1, initial=0.0)
     rows = np.argsort(-worst, kind="stable")[: max(1, (len(worst) + 1) // 2)]
     known = np.isfinite(ratio[rows])
-    # A cap, so that one infinite cell does not hide what the others say.
-    total = np.where(known, np.minimum(ratio[rows], 100.0), 0.0).sum(axis=0)
+    total = np.where(known, np.minimum(ratio[rows], _CAP), 0.0).sum(axis=0)
     return np.asarray(total / np.maximum(known.sum(axis=0), 1))
 
 

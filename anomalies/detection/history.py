@@ -11,6 +11,9 @@ from telemetry.store import reading_store
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 _RECENT_READINGS = 200
+# A day shows a machine's usual round; one that reports seldom needs longer for as many readings.
+_WINDOW_CELLS = 3_000
+_LONGEST_WINDOW_MS = 14 * DAY_MS
 # Counters only grow and states only jump: neither has a band in which it normally lies.
 _NOT_SCORED = (MetricKind.COUNTER, MetricKind.STATE)
 # One statement of the store covers this much at most, so that a day of history never blocks it for long.
@@ -20,6 +23,15 @@ _READ_MS = 2 * HOUR_MS
 def metrics_scored(metrics: Iterable[Metric]) -> list[str]:
     """The names of those that a detector may look at, in a stable order."""
     return sorted(metric.name for metric in metrics if metric.kind not in _NOT_SCORED)
+
+
+def window_ms(clock: Clock) -> int:
+    """How much history teaches a machine.
+
+    >>> window_ms(Clock(1000, {})) == DAY_MS, window_ms(Clock(60_000, {})) / DAY_MS
+    (True, 2.0833333333333335)
+    """
+    return min(max(DAY_MS, _WINDOW_CELLS * clock.step_ms), _LONGEST_WINDOW_MS)
 
 
 def clock_read(machine: Machine, metrics: Sequence[str], *, to_ms: int) -> Clock:
@@ -60,10 +72,10 @@ def _joined(metric: str, pieces: Sequence[Cells]) -> CellColumns:
 def history_known(machine: Machine, metrics: Sequence[str], clock: Clock, *, to_ms: int) -> tuple[int, int]:
     """How much history there is to learn from: cells with readings of the best-known metric, and the span they cover.
 
-    Counted over the last day, in coarse buckets of the store: it is asked often while a machine is learning.
+    Counted over the window that teaches, in coarse buckets of the store: it is asked often while a machine is learning.
     """
     buckets = reading_store().buckets(
-        machine, metrics, from_ms=to_ms - DAY_MS, to_ms=to_ms, bucket_ms=max(60_000, clock.step_ms)
+        machine, metrics, from_ms=to_ms - window_ms(clock), to_ms=to_ms, bucket_ms=max(60_000, clock.step_ms)
     )
     best_cells = best_span = 0
     for part in buckets:

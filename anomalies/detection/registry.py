@@ -68,7 +68,8 @@ def model_save(
             "normal": {name: list(band) for name, band in detector.normal.items()},
             "step_ms": detector.clock.step_ms,
             "calibration": {
-                "limits": [round(float(limit), 4) for limit in detector.limits],
+                # A band that does not judge yet has no limit.
+                "limits": [round(float(x), 4) if np.isfinite(x) else None for x in detector.limits],
                 "forest_limit": round(detector.forest_limit, 6),
             },
             "libraries": _libraries(),

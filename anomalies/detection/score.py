@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.detection.calibrate import Change, Decision, Evidence, accumulate, episodes
+from anomalies.detection.calibrate import Change, Decision, Evidence
 from anomalies.detection.checks import FlatRun, flat_runs
-from anomalies.detection.detector import Detector, Scores, detector_score
-from anomalies.detection.explain import Carrier, explain
+from anomalies.detection.courses import Course
+from anomalies.detection.detector import Detector
+from anomalies.detection.explain import Carrier, carriers_of
 from anomalies.detection.grid import Grid
 from anomalies.detection.history import DAY_MS, HOUR_MS, grid_read
 from anomalies.detection.registry import ActiveModel, detector_load, models_active
+from anomalies.detection.stream import Watched, course_begin, course_resume, stream_judge
 from common import clock
 from common.errors import InvalidInputError
 from common.times import from_ms as instant_of
@@ -60,7 +62,7 @@ def stream_score(machine: Machine, model: ActiveModel, *, scored_to_ms: int, sta
     DetectorDamagedError.
     """
     detector = detector_load(model.id)
-    evidence, runs = _resumed(model, state)
+    course, runs = _resumed(model, detector, state)
     newest_ms = clock.now_ms() + _AHEAD_MS
     start = max(scored_to_ms, model.taught_to_ms)
     grid = _window(machine, detector, start=start, to_ms=newest_ms)
@@ -68,23 +70,22 @@ def stream_score(machine: Machine, model: ActiveModel, *, scored_to_ms: int, sta
     if end <= start:
         return None
     start = max(start, end - _CATCH_UP_MS)
-    scores = detector_score(detector, grid)
-    new = (scores.t_ms >= start) & (scores.t_ms < end)
-    evidence, decisions = accumulate(evidence, scores.t_ms[new], scores.score[new])
+    new = (grid.t_ms >= start) & (grid.t_ms < end)
+    watched = stream_judge(detector, course, _rows(grid, grid.t_ms < end), from_ms=start)
     runs = flat_runs(_rows(grid, new), runs)
-    began = [decision for decision in decisions if decision.change is Change.BEGAN]
-    since = evidence.since_ms if evidence.active else (began[-1].since_ms if began else None)
+    began = [decision for decision in watched.decisions if decision.change is Change.BEGAN]
+    since = course.since_ms if course.active else (began[-1].since_ms if began else None)
     return Judged(
         scored_to_ms=end,
-        decisions=decisions,
-        active=evidence.active,
+        decisions=watched.decisions,
+        active=course.active,
         since_ms=since,
-        peak=evidence.peak if evidence.active else max((d.peak for d in decisions), default=0.0),
-        carriers=explain(detector, scores, from_ms=since, to_ms=end) if since is not None else [],
-        score=_recent_score(scores, end),
+        peak=course.peak if course.active else max((d.peak for d in watched.decisions), default=0.0),
+        carriers=carriers_of(detector, watched, from_ms=since, to_ms=end) if since is not None else [],
+        score=_recent_score(watched),
         stuck={m: run for m, run in runs.items() if run.lasted_ms >= detector.flat_limit_ms.get(m, 1 << 62)},
         holds_ms={m: detector.clock.hold.get(m, 1) * detector.clock.step_ms for m in detector.metrics},
-        state=_kept(model, evidence, runs),
+        state=_kept(model, course, runs),
     )
 
 
@@ -101,24 +102,23 @@ def analyze(machine: Machine, *, from_ms: int, to_ms: int) -> dict[str, Any]:
         return _answer("learning")
     detector = detector_load(model.id)
     grid = grid_read(machine, detector.metrics, detector.clock, from_ms=from_ms - detector.lookback_ms, to_ms=to_ms)
-    scores = detector_score(detector, grid)
-    inside = (scores.t_ms >= from_ms) & np.isfinite(scores.score)
-    if not inside.any():
+    watched = stream_judge(detector, course_begin(detector), grid, from_ms=from_ms)
+    known = np.isfinite(watched.score)
+    if not known.any():
         return _answer("no_data", model_version=model.version)
-    found = episodes(scores.t_ms[inside], scores.score[inside])
     units = dict(Metric.objects.filter(machine=machine).values_list("name", "unit"))
     return _answer(
         "ok",
-        score=round(float(scores.score[inside].max()), 4),
+        score=round(float(watched.score[known].max()), 4),
         model_version=model.version,
         anomalies=[
             {
                 "from": rfc3339(instant_of(since)),
                 "to": rfc3339(instant_of(end + grid.step_ms)),
                 "score": round(peak, 4),
-                "metrics": evidence_metrics(explain(detector, scores, from_ms=since, to_ms=end), units),
+                "metrics": evidence_metrics(carriers_of(detector, watched, from_ms=since, to_ms=end), units),
             }
-            for since, end, peak in found
+            for since, end, peak in watched.episodes()
         ],
     )
 
@@ -154,19 +154,25 @@ def _answer(
     }
 
 
-def _resumed(model: ActiveModel, state: Mapping[str, Any]) -> tuple[Evidence, dict[str, FlatRun]]:
-    evidence = Evidence.from_json(state.get("evidence", {}))
-    if state.get("model") != model.id and not evidence.active:
-        # Another model's doubts are not this one's; an anomaly it has raised stays until this one finds it gone.
-        evidence = Evidence()
+def _resumed(model: ActiveModel, detector: Detector, state: Mapping[str, Any]) -> tuple[Course, dict[str, FlatRun]]:
+    """The stream where it was left, or a new one for a new model.
+
+    Another model's doubts are not this one's; an anomaly it has raised stays until this one's bands find it gone.
+    """
     runs = {metric: FlatRun(*run) for metric, run in state.get("flat", {}).items()}
-    return evidence, runs
+    if state.get("model") == model.id and "course" in state:
+        return course_resume(detector, state["course"]), runs
+    course, event = course_begin(detector), state.get("event")
+    if event is not None:
+        course.bands = Evidence(since_ms=event["since_ms"], active=True, peak=event["peak"])
+    return course, runs
 
 
-def _kept(model: ActiveModel, evidence: Evidence, runs: Mapping[str, FlatRun]) -> dict[str, Any]:
+def _kept(model: ActiveModel, course: Course, runs: Mapping[str, FlatRun]) -> dict[str, Any]:
     return {
         "model": model.id,
-        "evidence": evidence.to_json(),
+        "course": course.to_json(),
+        "event": {"since_ms": course.since_ms, "peak": course.peak} if course.active else None,
         "flat": {metric: [run.value, run.since_ms, run.to_ms] for metric, run in runs.items()},
     }
 
@@ -213,8 +219,8 @@ def _rows(grid: Grid, rows: NDArray[np.bool_]) -> Grid:
     return Grid(grid.step_ms, grid.metrics, grid.t_ms[rows], *parts)
 
 
-def _recent_score(scores: Scores, end: int) -> float | None:
-    recent = scores.score[scores.t_ms < end][-_HEALTH_CELLS:]
+def _recent_score(watched: Watched) -> float | None:
+    recent = watched.score[-_HEALTH_CELLS:]
     recent = recent[np.isfinite(recent)]
     return float(np.median(recent)) if len(recent) else None
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from anomalies.detection.detector import NotEnoughDataError, detector_fit, learning_progress
 from anomalies.detection.grid import Grid
-from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, metrics_scored
+from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, metrics_scored, window_ms
 from anomalies.detection.registry import ActiveModel, model_save
 from anomalies.models import Alert, AlertEvent, AlertState, DetectorModel, HealthStatus, MachineHealth
 from common.times import to_ms as ms_of
@@ -18,7 +18,6 @@ _log = structlog.get_logger(__name__)
 
 # A young model knows little of the day: it is taught again each time its history has grown by half, at least every two
 # hours, until it has seen a whole day; then once a day.
-_WINDOW_MS = DAY_MS
 _GROWN_BY = 0.5
 _YOUNG_EVERY_MS = 2 * HOUR_MS
 _WHOLE_DAY = 0.95
@@ -32,7 +31,7 @@ def training_due(active: ActiveModel | None, *, newest_ms: int) -> bool:
     if active is None:
         return True
     age_ms = newest_ms - active.taught_to_ms
-    if active.taught_ms >= _WHOLE_DAY * _WINDOW_MS:
+    if active.taught_ms >= _WHOLE_DAY * DAY_MS:
         return age_ms >= DAY_MS
     return age_ms >= min(_GROWN_BY * active.taught_ms, _YOUNG_EVERY_MS)
 
@@ -47,7 +46,7 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
     if not metrics or _something_is_wrong(machine):
         return None
     clock = clock_read(machine, metrics, to_ms=newest_ms)
-    grid = grid_read(machine, metrics, clock, from_ms=newest_ms - _WINDOW_MS, to_ms=newest_ms)
+    grid = grid_read(machine, metrics, clock, from_ms=newest_ms - window_ms(clock), to_ms=newest_ms)
     if not len(grid):
         return None
     _blank_alerts(machine, grid)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from anomalies.detection.detector import ENOUGH_CELLS
 from benchmarks.detection.predictions import Table
 from benchmarks.detection.recordings import Recording, RecordingError, recording_read, recordings
 from benchmarks.detection.stream import Verdicts, recording_watch
@@ -18,12 +19,22 @@ Run = Callable[[Path, Path | None], Table]
 
 def skab(inputs: Path, _train: Path | None) -> Table:
     """Water-circulation rig, 1 Hz: taught by each file's first 400 rows."""
-    return _verdicts((r, recording_watch(r, learn_rows=_SKAB_LEARN_ROWS)) for r in recordings(inputs))
+    return _verdicts((r, recording_watch(r, learn_rows=skab_history(len(r)))) for r in recordings(inputs))
+
+
+def skab_history(rows: int) -> int:
+    """How many rows teach: the product's warm-up where the recording is long, the set's 400 where it is not.
+
+    >>> skab_history(1147), skab_history(9405)
+    (400, 2000)
+    """
+    return ENOUGH_CELLS if rows >= 3 * ENOUGH_CELLS else _SKAB_LEARN_ROWS
 
 
 def nab(inputs: Path, _train: Path | None) -> Table:
     """Univariate streams: taught by each file's probation."""
-    return _verdicts((r, recording_watch(r, learn_rows=nab_probation(len(r)))) for r in recordings(inputs))
+    runs = ((r, recording_watch(r, learn_rows=nab_probation(len(r)))) for r in recordings(inputs))
+    return _verdicts(runs, onsets=True)
 
 
 def nab_probation(rows: int) -> int:
@@ -52,11 +63,13 @@ def _tep_normal(inputs: Path, train: Path | None) -> Path:
     raise RecordingError(f"Name the normal run with --train: there is no {_TEP_NORMAL}.csv[.gz] beside {inputs}.")
 
 
-def _verdicts(judged: Iterable[tuple[Recording, Verdicts]]) -> Table:
+def _verdicts(judged: Iterable[tuple[Recording, Verdicts]], *, onsets: bool = False) -> Table:
+    """onsets: an alarm is the raising of an alert, as Numenta's scorer counts it, not the time for which it lasts."""
     table = Table(("series_id", "row", "alarm", "score"))
     for recording, verdicts in judged:
-        for row, (alarm, score) in enumerate(zip(verdicts.alarm.tolist(), verdicts.score.tolist(), strict=True)):
-            table.rows.append((recording.series_id, row, alarm, f"{score:.6g}"))
+        alarms = verdicts.began if onsets else verdicts.active
+        for row, (alarm, score) in enumerate(zip(alarms.tolist(), verdicts.score.tolist(), strict=True)):
+            table.rows.append((recording.series_id, row, int(alarm), f"{score:.6g}"))
     return table
 
 

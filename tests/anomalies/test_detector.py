@@ -133,9 +133,9 @@ def test_too_little_history_teaches_nothing():
 
 
 def test_learning_needs_both_readings_and_time():
-    assert learning_progress(cells=600, span_ms=20 * 60_000) == 0.5
+    assert learning_progress(cells=1240, span_ms=40 * 60_000) == 0.62
     assert learning_progress(cells=5000, span_ms=5 * 60_000) == 0.25
-    assert learning_progress(cells=1200, span_ms=20 * 60_000) == 1.0
+    assert learning_progress(cells=2000, span_ms=20 * 60_000) == 1.0
 
 
 def test_a_long_stop_in_history_teaches_neither_less_nor_nonsense():

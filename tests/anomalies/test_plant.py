@@ -51,7 +51,7 @@ def test_two_healthy_hours_after_two_of_learning_raise_nothing(key):
     assert episodes(scores.t_ms, scores.score) == []
 
 
-@pytest.mark.parametrize("learning_minutes", [30, 180])
+@pytest.mark.parametrize("learning_minutes", [60, 180])
 def test_the_failing_bearing_is_found_within_two_minutes_and_vibration_named_first(learning_minutes):
     fault = FaultSchedule(start_s=BEGIN_MS / 1000 + learning_minutes * 60)
     pump = next(machine for machine in food_line(fault=fault) if machine.fast_metric)

@@ -17,7 +17,7 @@ from tests.anomalies.synthetic import grid_of, healthy
 
 @pytest.fixture(scope="module")
 def detector():
-    grid, clock = grid_of(healthy(1500))
+    grid, clock = grid_of(healthy(2400))
     return detector_fit(grid, clock, seed=1)
 
 

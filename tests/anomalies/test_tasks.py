@@ -24,7 +24,7 @@ def sent(seconds: int, monkeypatch):
 
 
 def test_a_machine_is_taught_as_soon_as_there_is_enough_and_once(enqueued, monkeypatch):
-    machine = sent(1300, monkeypatch)
+    machine = sent(2100, monkeypatch)
     for _ in range(3):
         tasks.train_factory(factory_slug="acme")
     assert enqueued == [("acme", machine.pk)]
@@ -36,7 +36,7 @@ def test_a_machine_is_taught_as_soon_as_there_is_enough_and_once(enqueued, monke
 
 
 def test_until_then_its_progress_is_shown(enqueued, monkeypatch):
-    machine = sent(300, monkeypatch)
+    machine = sent(500, monkeypatch)
     tasks.train_factory(factory_slug="acme")
     assert enqueued == []
     health = MachineHealth.objects.get(machine=machine)
