@@ -5,11 +5,13 @@ from django.urls import URLPattern, URLResolver, path
 from anomalies import explore_pages, fleet_pages, machine_pages, wall_pages
 from anomalies.alerts import urls as alerts_urls
 from anomalies.notify import urls_pages as notify_urls
+from anomalies.rules import urls as rules_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet_pages.fleet, name="fleet"),
     path("machines/<path:key>", machine_pages.machine, name="machine"),
     *alerts_urls.page_patterns,
+    *rules_urls.page_patterns,
     path("wall", wall_pages.wall, name="wall"),
     path("parts/wall-alerts", wall_pages.wall_alerts, name="wall_alerts"),
     path("explore", explore_pages.explore, name="explore"),

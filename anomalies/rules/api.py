@@ -1,8 +1,9 @@
 """The API about rules, under /api/v1."""
 
 from collections.abc import Mapping
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -59,13 +60,14 @@ class RulesView(GenericAPIView[Rule]):
         ],
     )
     def get(self, request: Request) -> Response:
-        rows = Rule.objects.all()
+        rows: QuerySet[Rule] = Rule.objects.all()
         if request.query_params.get("enabled") in {"true", "false"}:
             rows = rows.filter(enabled=request.query_params["enabled"] == "true")
         if request.query_params.get("severity"):
             rows = rows.filter(severity__in=request.query_params["severity"].split(","))
         names = Names.load()
-        return self.get_paginated_response([rule_row(row, names) for row in self.paginate_queryset(rows) or ()])
+        page: Any = self.paginate_queryset(rows) or ()
+        return self.get_paginated_response([rule_row(row, names) for row in page])
 
     @extend_schema(
         operation_id="rules_create",
@@ -129,7 +131,7 @@ class BacktestView(APIView):
     )
     def post(self, request: Request) -> Response:
         data = dict(_object(request.data))
-        asked = {name: str(data.pop(name)) for name in ("from", "to") if name in data}
+        asked: dict[str, str] = {name: str(data.pop(name)) for name in ("from", "to") if name in data}
         window = window_of(asked, default_s=_DAYS_30_S)
         rule = rule_checked({"name": "-", **data})
         return Response(backtest(rule, from_ms=window.from_ms, to_ms=window.to_ms).as_data())
@@ -140,7 +142,8 @@ class YamlParser(BaseParser):
 
     media_type = "application/yaml"
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> str:
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The file's text."""
         body = stream.read(FILE_MOST + 1)
         if len(body) > FILE_MOST:
             raise RuleInvalidError("The file is larger than 1 MB.")
@@ -161,7 +164,7 @@ class RulesFileView(APIView):
     """All rules as one file."""
 
     permission_classes = [requires_by_method(default=VIEW, POST=RULES)]  # noqa: RUF012  # as DRF declares it
-    parser_classes: ClassVar[list[type[BaseParser]]] = [YamlParser, TextYamlParser, JSONParser]
+    parser_classes = [YamlParser, TextYamlParser, JSONParser]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
         operation_id="rules_export",
@@ -180,7 +183,8 @@ class RulesFileView(APIView):
     )
     def post(self, request: Request) -> Response:
         # JSON is YAML, too.
-        text = request.data if isinstance(request.data, str) else rule_text(request.data)
+        data: Any = request.data
+        text = data if isinstance(data, str) else rule_text(data)
         done = rules_import(text, actor=request.user)
         return Response({"created": done.created, "changed": done.changed})
 

@@ -84,15 +84,19 @@ _known: ExpiringMap[str, Standing] = ExpiringMap(size=200, fresh_s=86_400)
 def rules_standing() -> Standing:
     """The current factory's rules; asks the database only which have changed."""
     versions = frozenset(Rule.objects.filter(enabled=True).values_list("pk", "updated_at"))
-    held = _known.fresh(connection.schema_name)
+    held = _known.fresh(_schema())
     before = held.value if held is not None else Standing(frozenset(), {})
     if before.versions == versions:
         return before
     rules = {version: rule for version, rule in before.rules.items() if version in versions}
     rules.update(_parsed(Rule.objects.filter(pk__in=[pk for pk, _at in versions - set(rules)])))
     standing = Standing(versions, rules)
-    _known.put(connection.schema_name, standing)
+    _known.put(_schema(), standing)
     return standing
+
+
+def _schema() -> str:
+    return str(connection.schema_name)  # type: ignore[attr-defined]  # django-tenants' connection
 
 
 def _parsed(rows: Iterable[Rule]) -> dict[Version, RuleDocument]:
