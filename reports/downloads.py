@@ -1,15 +1,22 @@
 """Links to a finished report that open without signing in, for a quarter of an hour."""
 
+from collections.abc import Callable
+
 from django.core import signing
 from django.utils.translation import gettext as _
 
 from common.errors import ConflictError, InvalidInputError, NotPermittedError
 from reports.models import Report, ReportState
 from reports.render.json import render_json
+from reports.render.xlsx import render_xlsx
 from tenants.models import Factory
 
 LINK_LIFETIME_S = 15 * 60
-CONTENT_TYPES = {"pdf": "application/pdf", "json": "application/json"}
+CONTENT_TYPES = {
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
+}
 _signer = signing.TimestampSigner(salt="reports.download")
 
 
@@ -59,7 +66,15 @@ def report_file(report: Report, file_format: str) -> bytes:
     format_check(file_format)
     if report.state != ReportState.READY:
         raise ReportNotReadyError(_("The report is not ready."))
-    return render_json(report) if file_format == "json" else bytes(report.pdf or b"")
+    return _RENDERERS[file_format](report)
+
+
+def _filed_pdf(report: Report) -> bytes:
+    """As it was made: its pictures are of then."""
+    return bytes(report.pdf or b"")
+
+
+_RENDERERS: dict[str, Callable[[Report], bytes]] = {"pdf": _filed_pdf, "xlsx": render_xlsx, "json": render_json}
 
 
 def format_check(file_format: str) -> None:

@@ -22,6 +22,7 @@ class DownloadsSerializer(serializers.Serializer[Any]):
     """Links that open without signing in until `expires_at`."""
 
     pdf = serializers.URLField()
+    xlsx = serializers.URLField()
     json = serializers.URLField()
     expires_at = serializers.DateTimeField()
 

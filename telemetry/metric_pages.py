@@ -25,7 +25,7 @@ def metrics_part(request: HttpRequest, key: str) -> HttpResponse:
 @page_requires("equipment")
 def metric_confirm(request: HttpRequest, metric_id: int) -> HttpResponse:
     """Take unit and kind as right, or as corrected in the form."""
-    metric = get_object_or_404(Metric.objects.select_related("machine"), pk=metric_id)
+    metric: Metric = get_object_or_404(Metric.objects.select_related("machine"), pk=metric_id)
     metric_update(actor=request.user, metric=metric, confirmed=True, **_corrections(request))
     return _answer(request, metric.machine)
 
@@ -34,7 +34,7 @@ def metric_confirm(request: HttpRequest, metric_id: int) -> HttpResponse:
 @page_requires("equipment")
 def metric_remove(request: HttpRequest, metric_id: int) -> HttpResponse:
     """Delete a metric with its readings."""
-    metric = get_object_or_404(Metric.objects.select_related("machine"), pk=metric_id)
+    metric: Metric = get_object_or_404(Metric.objects.select_related("machine"), pk=metric_id)
     metric_delete(actor=request.user, metric=metric)
     return _answer(request, metric.machine)
 

@@ -80,7 +80,7 @@ def test_the_list_keeps_its_query_budget(ready, supervisor, client_for, django_a
         assert browser.get("/reports").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/reports", "/reports/list", "/reports/{id}/pdf"])
+@pytest.mark.parametrize("path", ["/reports", "/reports/list", "/reports/{id}/pdf", "/reports/{id}/xlsx"])
 def test_pages_refuse_a_stranger_and_an_outsider(ready, anonymous, outsider, client_for, path):
     path = path.format(id=ready.pk)
     for browser in (anonymous, client_for(outsider, at="acme")):
@@ -171,7 +171,7 @@ def test_a_reader_may_not_ask_for_reports_or_change_schedules(in_acme, read_key,
 
 
 def test_a_format_that_is_not_offered_is_a_coded_refusal(ready, read_key, api_client):
-    refused = api_client(read_key).get(f"/api/v1/reports/{ready.pk}/download?format=xlsx")
+    refused = api_client(read_key).get(f"/api/v1/reports/{ready.pk}/download?format=docx")
     assert (refused.status_code, refused.json()["code"]) == (400, "format_not_offered")
 
 
