@@ -180,6 +180,7 @@ def _finding(machine: Machine, model: ActiveModel, judged: Judged, metrics: dict
         title=detector_title(parts)[:200],
         summary=detector_summary(parts, since_at=since_at, zone=machine_zone(machine))[:400],
         since_at=since_at,
+        found_at=from_ms(judged.scored_to_ms),
         evidence={
             "score": round(judged.peak, 4),
             "threshold": THRESHOLD,
