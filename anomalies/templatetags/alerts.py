@@ -26,6 +26,8 @@ _WORDS = {
     "settled": gettext_noop("No longer chatters"),
     "closed": gettext_noop("Closed"),
     "judged": gettext_noop("Judged"),
+    "notified": gettext_noop("Told"),
+    "escalated": gettext_noop("Goes on to the next"),
 }
 
 
