@@ -19,6 +19,7 @@ export function drawLanes(plot, all, nameOf) {
   ctx.save();
   ctx.font = `${11 * ratio}px ${colours.font}`;
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   for (const { from, to, state } of all) {
     const a = Math.max(left, plot.valToPos(from, "x", true));
     const b = Math.min(left + width, plot.valToPos(to, "x", true));

@@ -4,6 +4,7 @@
 import { serverNow } from "../clock.js";
 import { clockTime, figure } from "../format.js";
 import { keyFigures } from "./columns.js";
+import { stateNames } from "./states.js";
 import { createTimeChart } from "./time-chart.js";
 
 /** @typedef {import("./time-chart.js").MetricConfig} MetricConfig */
@@ -34,6 +35,9 @@ export function createPanel(element, { metric, zone, timeline, viewport, loop, m
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let next;
 
+  const nameOf = stateNames(metric.name);
+  // A state is a name or a plain number, not a quantity of three digits.
+  const said = (/** @type {number | null} */ value) => (metric.kind === "state" && value !== null ? nameOf(value) : figure(value));
   const mark = () => loop.mark(element);
 
   loop.add(element, () => {
@@ -59,7 +63,7 @@ export function createPanel(element, { metric, zone, timeline, viewport, loop, m
   /** @param {{ mean: number | null, min: number | null, max: number | null }} column */
   function valueText({ mean, min, max }) {
     const unit = metric.unit ? ` ${metric.unit}` : "";
-    if (metric.kind === "state") return min === max ? figure(min) : `${figure(min)} – ${figure(max)}`;
+    if (metric.kind === "state") return min === max ? said(min) : `${said(min)} – ${said(max)}`;
     return min === max ? `${figure(mean)}${unit}` : `${figure(mean)}${unit} (${figure(min)} – ${figure(max)})`;
   }
 
@@ -77,7 +81,7 @@ export function createPanel(element, { metric, zone, timeline, viewport, loop, m
   function tellLast() {
     const last = timeline.buffer.lastValue;
     if (!valueAt || last === null) return;
-    write(valueAt, figure(last));
+    write(valueAt, said(last));
     const outside = metric.band !== null && (last < metric.band[0] || last > metric.band[1]);
     if (element.hasAttribute("data-outside") !== outside) element.toggleAttribute("data-outside", outside);
   }
