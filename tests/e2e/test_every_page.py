@@ -1,0 +1,146 @@
+"""Every page of a factory, as the URLconf and its links know them: usable with a screen reader, by keys, at any width."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import URLPattern, get_resolver
+from django.urls.resolvers import Resolver404, URLResolver
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Person
+from tests.e2e.trial import Trial
+
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("trial"), pytest.mark.timeout(900)]
+NewPerson = Callable[..., Person]
+# Not our pages: Django's admin and the viewers of the API bring their own.
+FOREIGN = ("admin/", "api/", "static/")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WIDTHS = (390, 820, 1440, 2560)
+
+
+def routes(resolver: Any = None, before: str = "") -> Iterator[tuple[str, str | None]]:
+    """Every route of a factory's host and its name."""
+    for entry in (resolver or get_resolver("factorypulse.urls_factory")).url_patterns:
+        path = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from routes(entry, path)
+        elif isinstance(entry, URLPattern) and not path.startswith(FOREIGN):
+            yield path, entry.name
+
+
+def name_of(path: str) -> str | None:
+    """The route of an address, if it is one of ours."""
+    try:
+        return get_resolver("factorypulse.urls_factory").resolve(path).url_name
+    except Resolver404:
+        return None
+
+
+def pages_of(person: Person, base: str) -> list[str]:
+    """One address of every route that answers with a whole page: those without arguments, and what they link to."""
+    found: dict[str | None, str] = {}
+    waiting = [f"/{path}" for path, _ in routes() if not re.search(r"[<^(]", path)]
+    asked: set[str] = set()
+    while waiting:
+        path = waiting.pop(0)
+        name = name_of(path)
+        if path in asked or name in found or path.lstrip("/").startswith(FOREIGN):
+            continue
+        asked.add(path)
+        answer = person.ask(base + path)
+        if answer.status_code != 200 or "<html" not in answer.text[:2000]:
+            continue
+        found[name] = path
+        waiting += [urlsplit(link).path for link in re.findall(r'href="(/[^"]*)"', answer.text)]
+    return sorted(found.values())
+
+
+def test_no_page_has_a_barrier_in_either_theme_and_none_is_wider_than_its_screen(
+    trial: Trial, new_person: NewPerson
+) -> None:
+    owner = signed_in(trial, new_person)
+    expect(owner.page.locator("[data-machine]").first).to_be_visible(timeout=60_000)
+    addresses = pages_of(owner, trial.factory_url())
+    assert len(addresses) > 20, addresses
+    troubles = [trouble for path in addresses for trouble in troubles_of(owner.page, trial.factory_url(), path)]
+    assert troubles == []
+
+
+def troubles_of(page: Page, base: str, path: str) -> list[str]:
+    """What keeps somebody from using a page: violations that axe finds, and sideways scrolling."""
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(base + path)
+    said = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of its words
+        # The colours of what fades in or out are judged once they stand.
+        page.wait_for_timeout(150)
+        found = Axe().run(page, options=RULES).response["violations"]
+        said += [f"{path} {theme} {one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"][:3]]
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if beyond > 0:
+            said.append(f"{path}: {beyond} px wider than {width}")
+    return said
+
+
+def test_a_person_with_a_keyboard_alone_finds_a_machine_and_its_last_week(trial: Trial, new_person: NewPerson) -> None:
+    owner = signed_in(trial, new_person)
+    page = owner.page
+    expect(page.locator("[data-machine]")).to_have_count(8, timeout=60_000)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip-link")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+
+    tab_to(page, "#fleet-search")
+    page.keyboard.type("glycol")
+    expect(page.locator("[data-machine]")).to_have_count(1)
+    assert page.url.endswith("?q=glycol")
+    expect(page.locator("#fleet-search")).to_be_focused()
+    tab_to(page, ".tile__name a")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/machines/M07"))
+    tab_to(page, "[data-range='7d']")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-range='7d']")).to_have_attribute("aria-pressed", "true")
+
+
+def test_components_answer_to_keys(trial: Trial, new_person: NewPerson) -> None:
+    owner = signed_in(trial, new_person)
+    page = owner.page
+    page.goto(f"{trial.factory_url()}/styleguide")
+    tab_to(page, "[data-opens='#sample-drawer']")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sample-drawer")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#sample-drawer")).to_be_hidden()
+    expect(page.locator("[data-opens='#sample-drawer']")).to_be_focused()
+
+    page.locator("#sg-tab-notes").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#sg-documents")).to_be_visible()
+    expect(page.locator("#sg-notes")).to_be_hidden()
+    assert page.url.endswith("#sg-documents")
+
+
+def signed_in(trial: Trial, new_person: NewPerson, **size: int) -> Person:
+    """The owner, on the plant's page."""
+    owner = new_person(**size)
+    owner.sign_in(trial.factory_url(), trial.owner_email, trial.owner_password)
+    owner.page.wait_for_url(re.compile(r"localhost:\d+/$"))
+    return owner
+
+
+def tab_to(page: Page, selector: str, *, most: int = 80) -> None:
+    """Press Tab until an element has the focus, as a person would."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by the Tab key")
