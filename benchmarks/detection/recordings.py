@@ -98,6 +98,17 @@ def table_read(file: Path) -> tuple[list[str], list[list[str]]]:
         raise RecordingError(f"{file} can't be read: {error}") from error
 
 
+def truth_read(folder: Path, *, key: str, label: str) -> dict[str, str]:
+    """The labels of a folder for teaching, by the recordings' names. Raises RecordingError."""
+    found = sorted(folder.glob("truth.csv*")) if folder.is_dir() else []
+    if not found:
+        raise RecordingError(f"There is no truth.csv[.gz] in {folder}.")
+    names, rows = table_read(found[0])
+    if key not in names or label not in names:
+        raise RecordingError(f"{found[0]} has no columns {key} and {label}.")
+    return {row[names.index(key)]: row[names.index(label)] for row in rows}
+
+
 def _is_input(file: Path) -> bool:
     return file.name.endswith(_SUFFIXES) and not file.name.startswith(_NO_INPUT)
 

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from anomalies.detection.detector import ENOUGH_CELLS
+from anomalies.detection.labelled import classifier_fit, classifier_probabilities
+from anomalies.detection.spectra import spectral_rows
 from benchmarks.detection.predictions import Table
-from benchmarks.detection.recordings import Recording, RecordingError, recording_read, recordings
+from benchmarks.detection.recordings import Recording, RecordingError, recording_read, recordings, truth_read
 from benchmarks.detection.stream import Verdicts, recording_watch
 
 _SKAB_LEARN_ROWS = 400
@@ -13,6 +17,7 @@ _SKAB_LEARN_ROWS = 400
 _NAB_SHARE, _NAB_MOST = 0.15, 750
 _TEP_ROW_S = 180.0
 _TEP_NORMAL = "train_normal"
+_HALF = 0.5
 
 Run = Callable[[Path, Path | None], Table]
 
@@ -73,4 +78,25 @@ def _verdicts(judged: Iterable[tuple[Recording, Verdicts]], *, onsets: bool = Fa
     return table
 
 
-SETS: Mapping[str, Run] = {"skab": skab, "nab": nab, "tep": tep}
+def gearbox(inputs: Path, train: Path | None) -> Table:
+    """Raw vibration of four sensors: taught by labelled recordings, judged a recording at a time."""
+    if train is None:
+        raise RecordingError("Name labelled recordings with --train: a folder with truth.csv[.gz] and inputs.")
+    broken = truth_read(train, key="series_id", label="broken_tooth")
+    blocks = [(r.series_id, spectral_rows(r.values)) for r in recordings(train) if r.series_id in broken]
+    rows, labels = np.vstack([part for _, part in blocks]), [broken[name] for name, part in blocks for _ in part]
+    classifier = classifier_fit(rows, labels)
+    table = Table(("series_id", "label", "prob"))
+    for recording in recordings(inputs):
+        likely = classifier_probabilities(classifier, spectral_rows(recording.values))
+        prob = float(likely[classifier.labels.index("1")])
+        table.rows.append((recording.series_id, int(prob >= _HALF), f"{prob:.6f}"))
+    return table
+
+
+def ims_bearing(inputs: Path, _train: Path | None) -> Table:
+    """Bearings run to failure, a row every ten minutes: taught by the first quarter of a test."""
+    return _verdicts((r, recording_watch(r, learn_rows=len(r) // 4)) for r in recordings(inputs))
+
+
+SETS: Mapping[str, Run] = {"skab": skab, "nab": nab, "tep": tep, "gearbox": gearbox, "ims_bearing": ims_bearing}

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.predictions import Table
-from benchmarks.detection.recordings import table_read
+from benchmarks.detection.recordings import recording_files, series_id_of, table_read, truth_read
 from benchmarks.detection.sets import SETS
 
 Rows = list[dict[str, Any]]
@@ -90,7 +91,45 @@ def _tep(folder: Path, scorer: ModuleType) -> Iterator[Figure]:
     yield "false-alarm rate", pooled["FAR"], "<= 0.02"
 
 
-_FIGURES = {"skab": _skab, "nab": _nab, "tep": _tep}
+def _gearbox(folder: Path, scorer: ModuleType) -> Iterator[Figure]:
+    """Each load by the recordings of the others: what was learnt must hold for a load that was never seen."""
+    broken = truth_read(folder, key="series_id", label="broken_tooth")
+    loads = truth_read(folder, key="series_id", label="load_pct")
+    truth, told = [], []
+    for load in sorted(set(loads.values())):
+        with tempfile.TemporaryDirectory() as name:
+            others, held_back = Path(name) / "others", Path(name) / "held_back"
+            for part in (others, held_back):
+                part.mkdir()
+            (others / "truth.csv").write_text(_gearbox_truth(broken), encoding="utf-8")
+            for file in recording_files(folder):
+                part = held_back if loads[series_id_of(file)] == load else others
+                (part / file.name).symlink_to(file.resolve())
+            rows = SETS["gearbox"](held_back, others).rows
+        truth += [int(broken[row[0]]) for row in rows]
+        told += [row[1] for row in rows]
+    found = scorer.point_metrics(scorer.confusion(truth, told))
+    yield "loads not seen, accuracy", found["accuracy"], ">= 0.99"
+    yield "loads not seen, false positives", found["FAR"], "< 0.01"
+
+
+def _gearbox_truth(broken: Mapping[str, str]) -> str:
+    return "series_id,broken_tooth\n" + "".join(f"{name},{label}\n" for name, label in broken.items())
+
+
+def _ims_bearing(folder: Path, _scorer: ModuleType) -> Iterator[Figure]:
+    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    alarms = _alarms(SETS["ims_bearing"](folder / "inputs", None))
+    for series, end in truth.items():
+        rows = np.flatnonzero(alarms[series])
+        rows = rows[rows >= end["warmup_rows"]]
+        early = rows < end["warmup_rows"] + end["false_alarm_zone_rows"]
+        lead = float(end["failure_row"] - rows[~early][0]) / 6.0 if (~early).any() else float("nan")
+        yield f"{series}: hours from the first alarm to the failure", lead, ""
+        yield f"{series}: alarms while healthy", float(early.sum()), ""
+
+
+_FIGURES = {"gearbox": _gearbox, "ims_bearing": _ims_bearing, "skab": _skab, "nab": _nab, "tep": _tep}
 
 
 def _truth(folder: Path) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
