@@ -1,4 +1,4 @@
-"""What happens when readings were stored: nothing here, but a task is enqueued, at most about one a second."""
+"""What happens when readings were stored: nothing here, but a task is enqueued, as often as evaluating is cheap."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +16,10 @@ from tenants.models import Factory
 
 _log = structlog.get_logger(__name__)
 
-# The first batch after a pause is evaluated at once; those of the second after it together, at its end.
-_TOGETHER_S = 1.0
+# The first batch after a pause is evaluated at once, what follows together after a while: four times as long as the
+# last run took, so that a factory keeps a worker busy for a fifth of its time at most, and a small plant hardly waits.
+_PAUSE_S, _LEAST_S, _MOST_S, _TIMES = 1, 0.15, 1.0, 4
+_TOOK, _TOOK_EXPIRES_S = "evaluate.took_s", 60
 # One run waits at most, however slow the workers are. If one is killed with the marker set, the sweep goes on.
 _MARKER_EXPIRES_S = 20
 _BEGUN, _WAITING = "evaluate.begun", "evaluate.waiting"
@@ -27,7 +29,7 @@ _late = LateNotes()
 
 @receiver(readings_stored, dispatch_uid="anomalies.evaluate")
 def evaluate_soon(*, factory: Factory, machines: Mapping[str, tuple[int, int]], **kwargs: Any) -> None:
-    """Have the factory evaluated: now, or within a second together with what else arrives until then.
+    """Have the factory evaluated: now, or in a moment together with what else arrives until then.
 
     The marker of the waiting run is taken away before that run reads, so that no reading stored later is missed.
     """
@@ -38,10 +40,10 @@ def evaluate_soon(*, factory: Factory, machines: Mapping[str, tuple[int, int]], 
         _count(int(kwargs.get("readings", 0)))
         if not cache.add(_WAITING, 1, timeout=_MARKER_EXPIRES_S):
             return
-        if cache.add(_BEGUN, 1, timeout=int(_TOGETHER_S)):
+        if cache.add(_BEGUN, 1, timeout=_PAUSE_S):
             evaluate.for_factory(factory.slug)
         else:
-            evaluate.for_factory_in(factory.slug, _TOGETHER_S)
+            evaluate.for_factory_in(factory.slug, min(max(_TIMES * float(cache.get(_TOOK) or 0), _LEAST_S), _MOST_S))
     except (RedisError, OperationalError) as error:
         # The readings are stored; the sweep every few seconds evaluates them once the broker is back.
         _log.warning("evaluation_not_enqueued", factory=factory.slug, machines=len(machines), error=str(error))
@@ -53,6 +55,14 @@ def evaluation_begins() -> None:
         cache.delete(_WAITING)
     except RedisError as error:
         _log.warning("evaluation_marker_stays", error=str(error))
+
+
+def evaluation_took(seconds: float) -> None:
+    """A run is done: how long it took says how soon the next may follow."""
+    try:
+        cache.set(_TOOK, seconds, timeout=_TOOK_EXPIRES_S)
+    except RedisError as error:
+        _log.warning("evaluation_time_not_kept", error=str(error))
 
 
 def ingest_rate() -> float:

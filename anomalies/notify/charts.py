@@ -55,6 +55,19 @@ def evidence_chart(alert: Alert) -> bytes | None:
     return picture
 
 
+def charts_warm() -> None:
+    """Load what drawing needs, and draw something nobody sees."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1, 1), dpi=50)
+    canvas = FigureCanvasAgg(figure)
+    panel = figure.subplots()
+    panel.plot([clock.now()], [0.0])
+    _draw_time(panel, clock.now() - _BEFORE, clock.now(), ZoneInfo("UTC"))
+    _compact(canvas)
+
+
 def _cached(key: str) -> bytes | None:
     try:
         kept: bytes | None = cache.get(key)

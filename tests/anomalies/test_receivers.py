@@ -24,11 +24,20 @@ def test_the_first_batch_is_evaluated_at_once_and_the_next_together(in_acme, enq
     for _ in range(50):
         announce(in_acme)
     assert [call.get("countdown") for call in enqueued] == [None]
-    evaluate(factory_slug="acme")
+    receivers.evaluation_begins()
     for _ in range(50):
         announce(in_acme)
-    assert [call.get("countdown") for call in enqueued] == [None, 1.0]
+    assert [call.get("countdown") for call in enqueued] == [None, receivers._LEAST_S]
     assert all(call["kwargs"]["factory_slug"] == "acme" for call in enqueued)
+
+
+@pytest.mark.parametrize(("took_s", "waits_s"), [(0.01, 0.15), (0.1, 0.4), (3.0, 1.0)])
+def test_the_longer_a_run_takes_the_longer_the_next_waits_up_to_a_second(in_acme, enqueued, took_s, waits_s):
+    announce(in_acme)
+    receivers.evaluation_begins()
+    receivers.evaluation_took(took_s)
+    announce(in_acme)
+    assert enqueued[-1]["countdown"] == pytest.approx(waits_s)
 
 
 def test_slow_workers_find_one_run_waiting_and_not_a_heap(in_acme, enqueued):

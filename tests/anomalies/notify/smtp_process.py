@@ -67,7 +67,7 @@ class SmtpServer:
 
     def wait_for(self, count: int) -> list[EmailMessage]:
         """The messages, once there are so many."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while time.monotonic() < end:
             found = self.messages()
             if len(found) >= count:
