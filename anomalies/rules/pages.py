@@ -166,7 +166,9 @@ def _save(request: HttpRequest, found: Rule | None) -> HttpResponse:
             row = rule_change(found, actor=request.user, data=data)
     except DomainError as error:
         said = {str(each["field"]): str(each["detail"]) for each in error.errors} or {"": error.detail}
-        return _builder(request, data, rule=found, asked=True, more={"refusals": list(dict.fromkeys(said.values()))})
+        refused = _builder(request, data, rule=found, asked=True, more={"refusals": list(dict.fromkeys(said.values()))})
+        refused.status_code = 422
+        return refused
     messages.success(request, _("The rule “%(name)s” is saved.") % {"name": row.name})
     return HttpResponseRedirect(reverse("rules"))
 
