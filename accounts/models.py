@@ -68,6 +68,7 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail address"), unique=True)
+    language = models.CharField(_("language"), max_length=8, blank=True, help_text=_("Empty: as the browser asks."))
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.VIEWER)
     custom_role = models.ForeignKey(
         CustomRole, on_delete=models.PROTECT, null=True, blank=True, related_name="people", verbose_name=_("own role")

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from accounts import audit_pages, doors, keys_pages, pages
+from accounts import audit_pages, doors, keys_pages, language, pages
 
 urlpatterns = [
     path("welcome/<str:token>", doors.signup_handover, name="signup_handover"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("account", pages.account, name="account_home"),
+    path("account/language", language.language_choose, name="language_choose"),
     path("people", pages.people, name="people"),
     path("people/<int:person_id>", pages.person_access, name="person_access"),
     path("people/<int:person_id>/active", pages.person_active, name="person_active"),

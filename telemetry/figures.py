@@ -2,11 +2,15 @@
 
 import math
 
+from django.utils.translation import get_language
+
 _GROUP = "\u202f"  # a narrow space, so that thousands read the same in every locale
 
 
 def figure(value: float | None) -> str:
     """Three significant digits and never fewer than the whole number; a dash where there is nothing.
+
+    The decimal mark is that of the reader's language.
 
     >>> figure(2.1), figure(71.349), figure(1234.5), figure(0.01234), figure(None), figure(-0.0)
     ('2.10', '71.3', '1\u202f235', '0.0123', '–', '0')
@@ -17,11 +21,15 @@ def figure(value: float | None) -> str:
     if size == 0:
         return "0"
     if size < 1e-4 or size >= 1e9:
-        return f"{value:.2e}"
+        return f"{value:.2e}".replace(".", _mark())
     # Rounding first: 9.996 has two decimals less than it seems to.
     rounded = float(f"{value:.3g}") if size < 1000 else float(_half_up(value))
     decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
-    return f"{rounded:,.{decimals}f}".replace(",", _GROUP)
+    return f"{rounded:,.{decimals}f}".replace(",", _GROUP).replace(".", _mark())
+
+
+def _mark() -> str:
+    return "," if (get_language() or "").startswith("de") else "."
 
 
 def _half_up(value: float) -> int:

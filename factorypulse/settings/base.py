@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.language.PersonLanguageMiddleware",
     "factorypulse.offline.PersonHeaderMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -296,6 +297,9 @@ UNFOLD = unfold.UNFOLD
 UNFOLD_STAFF = unfold.UNFOLD_STAFF
 
 LANGUAGE_CODE = "en"
+# English stands in the source; each other language is complete, which tests/words keeps true.
+LANGUAGES = [("en", "English"), ("de", "German")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 # Times with their zone, days before months: see factorypulse/formats/en/formats.py.
 FORMAT_MODULE_PATH = ["factorypulse.formats"]
 USE_I18N = True

@@ -2,21 +2,22 @@
 // Numbers, ages and clock times for people; telemetry/figures.py writes the same, and one table tests both.
 
 const GROUP = "\u202f";
+const GERMAN = typeof document !== "undefined" && document.documentElement.lang.startsWith("de");
 
 /**
  * Three significant digits and never fewer than the whole number; a dash where there is nothing.
- * @param {number | null | undefined} value
+ * @param {number | null | undefined} value @param {boolean} [german] whether the decimal mark is a comma
  */
-export function figure(value) {
+export function figure(value, german = GERMAN) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   if (size === 0) return "0";
-  if (size < 1e-4 || size >= 1e9) return value.toExponential(2).replace(/e([+-])(\d)$/, "e$10$2");
+  if (size < 1e-4 || size >= 1e9) return value.toExponential(2).replace(/e([+-])(\d)$/, "e$10$2").replace(".", german ? "," : ".");
   const rounded = size < 1000 ? Number(value.toPrecision(3)) : Math.sign(value) * Math.floor(size + 0.5);
   const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(rounded))));
   const [whole, fraction] = rounded.toFixed(decimals).split(".");
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, GROUP);
-  return fraction ? `${grouped}.${fraction}` : grouped;
+  return fraction ? `${grouped}${german ? "," : "."}${fraction}` : grouped;
 }
 
 /**

@@ -1,17 +1,21 @@
 """Figures, ages and instants as pages show them: with units, in the plant's zone."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.utils.dateformat import format as date_text
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from common import clock
 from common.times import plant_day, rfc3339, to_ms
 from telemetry import figures
 from telemetry.refused import refused_since
+from telemetry.viewing.preferences import units_of
+from telemetry.viewing.sentences import sentence_in
 from tenants.context import factory_current
 
 register = template.Library()
@@ -75,6 +79,12 @@ def rfc3339_text(instant: datetime) -> str:
     return rfc3339(instant)
 
 
+def _day(local: datetime) -> str:
+    """Day and month as the reader's language writes them."""
+    day = f"{local.day}." if (get_language() or "").startswith("de") else str(local.day)
+    return f"{day} {date_text(local, 'M')}"
+
+
 @register.simple_tag
 def plant_time(instant: datetime | None, *, zone: ZoneInfo | None = None, seconds: bool = True) -> SafeString:
     """`{% plant_time alert.since_at %}`: the plant's clock, with the day unless it is today; the title has the zone."""
@@ -85,8 +95,15 @@ def plant_time(instant: datetime | None, *, zone: ZoneInfo | None = None, second
     if local.date() == today:
         text = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     elif local.year == today.year:
-        text = f"{local.day} {local:%b %H:%M}"
+        text = f"{_day(local)} {local:%H:%M}"
     else:
-        text = f"{local.day} {local:%b %Y %H:%M}"
+        text = f"{_day(local)} {local:%Y %H:%M}"
     title = f"{local:%Y-%m-%d %H:%M:%S} {there.key}"
     return format_html('<time datetime="{}" title="{}">{}</time>', rfc3339(instant), title, text)
+
+
+@register.simple_tag(takes_context=True)
+def in_units(context: Any, text: str) -> str:
+    """`{% in_units alert.summary %}`: a sentence with its figures in the units that the reader chose."""
+    request = context.get("request")
+    return sentence_in(text, units_of(request.user)) if request is not None else text

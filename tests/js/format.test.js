@@ -11,6 +11,10 @@ for (const [value, text] of FIGURES) {
   test(`the figure ${value} reads ${text}, as on the server`, () => assert.equal(figure(value), text));
 }
 
+test("a German reader sees a comma", () => {
+  assert.deepEqual([2.1, 1234.5, 0.00001234].map((value) => figure(value, true)), ["2,10", "1\u202f235", "1,23e-05"]);
+});
+
 test("what is no number is a dash", () => {
   assert.equal(figure(NaN), "–");
   assert.equal(figure(Infinity), "–");
