@@ -6,9 +6,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from anomalies.alerts.maintenance import windows_of
 from anomalies.alerts.sentences import metric_title, part_title
+from anomalies.detection.features import Aspect
 from anomalies.detection.registry import normal_bands
-from anomalies.models import Alert
+from anomalies.models import Alert, MaintenanceWindow
 from common import clock
 from common.times import to_ms
 from common.units import UnitSystem, conversion
@@ -20,6 +22,7 @@ _BEFORE = timedelta(minutes=10)
 _AFTER = timedelta(minutes=5)
 _LONGEST = timedelta(days=2)
 _MARKS = 200
+_MOVEMENT = frozenset({Aspect.SPREAD.value, Aspect.RIPPLE.value})
 
 
 def machine_view_config(
@@ -30,6 +33,7 @@ def machine_view_config(
     known: names of all its metrics, where only some are shown.
     """
     marks = [alert_mark(alert) for alert in machine.alerts.order_by("-raised_at")[:_MARKS]]
+    marks += [maintenance_mark(window) for window in windows_of(machine)[:_MARKS]]
     return _config(machine, metrics, marks, units) | {"window": None} | ({"known": known} if known is not None else {})
 
 
@@ -51,6 +55,19 @@ def alert_mark(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "title": alert.title,
         "metrics": [part.get("metric") for part in alert.evidence.get("metrics") or []],
+    }
+
+
+def maintenance_mark(window: MaintenanceWindow) -> dict[str, Any]:
+    """Planned maintenance as a span on every chart of what it covers."""
+    return {
+        "id": window.pk,
+        "kind": "maintenance",
+        "from": to_ms(window.starts_at),
+        "to": to_ms(window.ends_at),
+        "severity": "",
+        "title": window.reason,
+        "metrics": [],
     }
 
 
@@ -96,11 +113,25 @@ def _words() -> dict[str, str]:
     return {"live": _("Live"), "delayed": _("Delayed"), "silent": _("Silent"), "new": _("No readings yet")}
 
 
-def evidence_parts(alert: Alert) -> list[dict[str, Any]]:
-    """The metrics that explain an alert, heaviest first, each with its name for people."""
+def evidence_parts(alert: Alert, *, units: UnitSystem = UnitSystem.STORED) -> list[dict[str, Any]]:
+    """The metrics that explain an alert, heaviest first, with names for people and figures in the reader's units."""
     metrics = {metric.name: metric for metric in alert.machine.metrics.all()}
-    parts = alert.evidence.get("metrics") or []
     return [
-        {**part, "title": part_title(part, metrics.get(part["metric"]) or Metric(name=part["metric"]))}
-        for part in parts
+        {
+            **_converted(part, units),
+            "title": part_title(part, metrics.get(part["metric"]) or Metric(name=part["metric"])),
+        }
+        for part in alert.evidence.get("metrics") or []
     ]
+
+
+def _converted(part: dict[str, Any], units: UnitSystem) -> dict[str, Any]:
+    into = conversion(part.get("unit") or "", units)
+    if not into.changes:
+        return part
+    # How far a metric moves has no zero to be shifted by.
+    change = into.difference if part.get("aspect") in _MOVEMENT else into.value
+    changed = {name: change(part[name]) for name in ("observed", "limit") if part.get(name) is not None}
+    if part.get("expected"):
+        changed["expected"] = [change(edge) for edge in part["expected"]]
+    return {**part, **changed, "unit": into.unit}

@@ -109,5 +109,16 @@ def conversion(unit: str, system: UnitSystem) -> Conversion:
     >>> conversion("psi", UnitSystem.METRIC).unit
     'bar'
     """
-    table = {UnitSystem.US: _TO_US, UnitSystem.METRIC: _TO_METRIC}.get(system, {})
-    return table.get(unit) or Conversion(unit)
+    return _TABLES[system].get(unit) or Conversion(unit)
+
+
+def units_known(system: UnitSystem) -> frozenset[str]:
+    """Units that the system has another one for."""
+    return frozenset(_TABLES[system])
+
+
+_TABLES: dict[UnitSystem, dict[str, Conversion]] = {
+    UnitSystem.STORED: {},
+    UnitSystem.METRIC: _TO_METRIC,
+    UnitSystem.US: _TO_US,
+}

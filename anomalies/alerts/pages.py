@@ -74,7 +74,7 @@ def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     found = _alert_or_404(alert_id)
     context = {
         "alert": found,
-        "parts": evidence_parts(found),
+        "parts": evidence_parts(found, units=units_of(request.user)),
         "config": alert_view_config(found, units=units_of(request.user)),
         "similar": alerts_similar(found),
         **dialog_context(machine_zone(found.machine)),
