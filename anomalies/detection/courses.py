@@ -18,7 +18,7 @@ _CALM_BELOW, _CALM_CELLS, _BACK = 0.8, 10, 0.4
 # Afterwards the baseline may settle a little off where it was: a repaired machine is seldom quite the old one.
 _SETTLE_CELLS, _SETTLE_SHARE = 40, 0.05
 _DIRECTION_SHARE, _DIRECTION_FAST, _CARRIES = 0.01, 0.1, 0.5
-_JOINT_CALM, _JOINT_CELLS = 0.85, 5
+_JOINT_CALM, _JOINT_CELLS = 0.85, 10
 _RARE_CALM_CELLS = 10
 
 

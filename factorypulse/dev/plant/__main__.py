@@ -11,6 +11,7 @@ from typing import Any
 
 from factorypulse.dev.plant.backfill import HOUR_MS, BackfillPlan
 from factorypulse.dev.plant.config import PlantConfig, PlantConfigError
+from factorypulse.dev.plant.faults import FAULTS
 from factorypulse.dev.plant.run import RunOptions, run_plant
 
 
@@ -20,6 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--healthy", action="store_true", help="nothing breaks")
     parser.add_argument(
         "--fault-after", type=float, default=240.0, metavar="S", help="seconds until the bearing begins to fail"
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        choices=sorted(FAULTS),
+        help="another fault, which begins when the bearing's does; may be given several times",
     )
     parser.add_argument("--no-backfill", action="store_true", help="no history before the start")
     parser.add_argument(
@@ -35,6 +43,7 @@ def options_from(arguments: Mapping[str, Any]) -> RunOptions:
         seed=arguments["seed"],
         healthy_s=None if arguments["healthy"] else arguments["fault_after"],
         backfill=None if arguments["no_backfill"] else plan,
+        faults=tuple((name, arguments["fault_after"]) for name in arguments["fault"]),
     )
 
 

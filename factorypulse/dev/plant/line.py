@@ -1,12 +1,13 @@
 """The line as a whole: which machines stand in it, what each sends, how often and by which door."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 
 from factorypulse.dev.plant.fault import FaultSchedule
+from factorypulse.dev.plant.faults import MachineFault
 from factorypulse.dev.plant.noise import Floats, Int64s
 from factorypulse.dev.plant.process import Columns, Conveyor, Filler, Mixer, Oven, Packer
 from factorypulse.dev.plant.utilities import Chiller, Compressor, Pump
@@ -45,11 +46,17 @@ class PlantMachine:
     fast_metric: str | None = None  # sent beside the others in column blocks, every `fast_period_ms`
     fast_period_ms: int = 10
     mqtt_version: Literal["3.1.1", "5"] = "5"
+    faults: tuple[MachineFault, ...] = ()
 
     def values_at(self, t_ms: Int64s) -> Columns:
         """Every metric at each instant (epoch milliseconds), as its sensor tells it; equal instants, equal values."""
-        columns = self.physics.columns(np.asarray(t_ms) / 1000.0)
+        columns = self._columns(np.asarray(t_ms) / 1000.0, self.faults)
         return {name: _as_told(name, values) for name, values in columns.items()}
+
+    def _columns(self, t_s: Floats, faults: tuple[MachineFault, ...]) -> Columns:
+        if not faults:
+            return self.physics.columns(t_s)
+        return faults[-1](lambda at_s: self._columns(at_s, faults[:-1]), t_s)
 
     def fast_values_at(self, t_ms: Int64s) -> Floats:
         """The fast metric alone at each instant. Raises ValueError for a machine without one."""
@@ -65,8 +72,17 @@ def _as_told(name: str, values: Floats) -> Floats:
     return np.asarray(np.round(np.round(values / step) * step, 4))
 
 
-def food_line(*, seed: int = 7, fault: FaultSchedule | None = None) -> list[PlantMachine]:
-    """The eight machines. Without a fault schedule the pump stays healthy."""
+def food_line(
+    *, seed: int = 7, fault: FaultSchedule | None = None, faults: Sequence[MachineFault] = ()
+) -> list[PlantMachine]:
+    """The eight machines. Without a fault schedule the pump stays healthy; `faults` go to their machines."""
+    return [
+        replace(machine, faults=tuple(fault for fault in faults if fault.machine == machine.key))
+        for machine in _healthy_line(seed, fault)
+    ]
+
+
+def _healthy_line(seed: int, fault: FaultSchedule | None) -> list[PlantMachine]:
     return [
         PlantMachine("M01-mixer", "http", 1000, Mixer(seed)),
         PlantMachine("M02-oven", "http", 2000, Oven(seed)),

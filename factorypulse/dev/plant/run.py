@@ -13,6 +13,7 @@ from factorypulse.dev.plant.config import PlantConfig
 from factorypulse.dev.plant.devices import Body, Device
 from factorypulse.dev.plant.doors import Door, HttpDoor, MqttDoor
 from factorypulse.dev.plant.fault import FaultSchedule
+from factorypulse.dev.plant.faults import FAULTS
 from factorypulse.dev.plant.line import PlantMachine, food_line
 from factorypulse.dev.plant.progress import Progress
 
@@ -26,10 +27,12 @@ _DIALECTS: dict[str, Body] = {"M02-oven": bodies.flat, "M03-filler": bodies.list
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What may differ from run to run. fault: None for a line in which nothing breaks."""
+    """What may differ from run to run. healthy_s: None for a pump whose bearing stays well."""
 
     seed: int = 7
     healthy_s: float | None = 240.0
+    # Faults beside the bearing, by name, and the seconds after which they begin.
+    faults: tuple[tuple[str, float], ...] = ()
     backfill: BackfillPlan | None = field(default_factory=BackfillPlan)
 
 
@@ -37,7 +40,8 @@ def run_plant(config: PlantConfig, *, state_file: Path, stop: threading.Event, o
     """Post live readings and missing history until `stop` is set."""
     start_ms = now_ms()
     fault = None if options.healthy_s is None else FaultSchedule(start_ms / 1000, healthy_s=options.healthy_s)
-    machines = food_line(seed=options.seed, fault=fault)
+    faults = [FAULTS[name](start_ms / 1000 + after_s) for name, after_s in options.faults]
+    machines = food_line(seed=options.seed, fault=fault, faults=faults)
     progress = Progress(state_file, factory=config.factory)
     devices = [_device(machine, config, progress, start_ms=start_ms, stop=stop) for machine in machines]
     log.info(
