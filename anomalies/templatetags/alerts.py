@@ -57,3 +57,9 @@ def lasted(alert: Alert) -> str:
 def came_late(event: AlertEvent) -> bool:
     """Whether we came to know of it so long after it was so that both times are worth telling."""
     return event.event_at is not None and (event.at - event.event_at).total_seconds() > _WORTH_TELLING_S
+
+
+@register.filter
+def lasting(seconds: float | None) -> str:
+    """A length of time in its largest sensible unit, or a dash."""
+    return "–" if seconds is None else figures.age(seconds)
