@@ -157,6 +157,18 @@ def drain_factory_outbox(self: EvaluateTask) -> int:
     return sent
 
 
+@shared_task
+def trim_outbox() -> int:
+    """Beat: have every factory forget messages of long ago."""
+    return for_each_factory(trim_factory_outbox)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def trim_factory_outbox(self: FactoryTask) -> int:
+    """Forget one factory's messages of long ago; their number."""
+    return outbox.outbox_trim()
+
+
 def _machines_heard() -> list[Machine]:
     """Machines that report, without their metrics; one that has just appeared has no time of its own yet."""
     now = clock.now()

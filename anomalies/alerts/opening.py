@@ -74,7 +74,10 @@ def alert_update(alert: Alert, finding: Finding) -> None:
         _describe(current, finding)
         current.save(update_fields=["severity", "title", "summary", "evidence"])
         if grew:
-            event_record(current, "updated", comment=str(current.get_severity_display()))
+            event = event_record(current, "updated", comment=str(current.get_severity_display()))
+            if current.state == AlertState.ACTIVE_UNACKNOWLEDGED:
+                # It now concerns those who are told of the severer alone; who has it in hand sees it anyway.
+                notifications_write(current, occasion=Occasion.RAISED, event=event)
         alert_publish(current, "updated")
 
 

@@ -70,9 +70,14 @@ class Item:
         return since_text(datetime.fromisoformat(at), self.zone) if at else ""
 
     @property
+    def rank(self) -> int:
+        """The severity as a number, the least is 0."""
+        return severity_rank(self.severity)
+
+    @property
     def urgency(self) -> int:
         """What is wrong before what is over, and the severest first: lower comes first."""
-        return (10 if self.returned else 0) - _RANK[self.severity]
+        return (10 if self.returned else 0) - self.rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +125,11 @@ class News:
     def of(self, items: Sequence[Item]) -> "News":
         """The same for some of its alerts, the most urgent first."""
         return replace(self, items=tuple(sorted(items, key=lambda item: item.urgency)))
+
+
+def severity_rank(severity: str) -> int:
+    """A severity as a number, the least is 0."""
+    return _RANK[severity]
 
 
 def item_of(notice: Notice) -> Item:

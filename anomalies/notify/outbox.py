@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from django.db import transaction
 
-from anomalies.models import Notification, NotificationState, Occasion
+from anomalies.models import Notice, Notification, NotificationState, Occasion
 from anomalies.notify.breaker import keys_paused, target_answered, target_failed, target_resume
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.delivery import DeliveryError
@@ -30,6 +30,9 @@ _LONGEST_WAIT_S = 3_600.0
 _JITTER = 0.2
 # What is held back for longer than this is found by the next sweep.
 _SOON_S = 20.0
+_TURN_S = 20.0
+# Kept for the log; notices, which only the routing reads, for a week.
+_KEPT, _NOTICES_KEPT = timedelta(days=90), timedelta(days=7)
 
 # What the life of an alert calls.
 notifications_write = notice_write
@@ -64,13 +67,25 @@ def notification_retry(row: Notification) -> None:
         transaction.on_commit(drain_soon)
 
 
+def outbox_trim() -> int:
+    """Forget what was told long ago; the number of messages forgotten."""
+    now = clock.now()
+    Notice.objects.filter(routed_at__lt=now - _NOTICES_KEPT).delete()
+    done = (NotificationState.SENT, NotificationState.DEAD)
+    return Notification.objects.filter(state__in=done, created_at__lt=now - _KEPT).delete()[0]
+
+
 def _send_due(at_most: int) -> int:
-    sent = 0
+    sent, begun = 0, clock.monotonic_s()
     for _ in range(at_most):
         outcome = _send_next(keys_paused())
         if outcome is None:
-            break
+            return sent
         sent += int(outcome)
+        if clock.monotonic_s() - begun > _TURN_S:
+            break
+    # A slow server must not keep a worker from evaluating: the rest is another turn's.
+    drain_soon()
     return sent
 
 

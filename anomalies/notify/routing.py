@@ -18,6 +18,7 @@ from anomalies.models import (
     AlertEvent,
     ChannelName,
     Escalation,
+    EscalationState,
     Notice,
     Notification,
     NotificationState,
@@ -28,7 +29,7 @@ from anomalies.notify.audience import Audiences, subject_of
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.delivery import Content
 from anomalies.notify.directory import Tell
-from anomalies.notify.news import Item, News, item_of
+from anomalies.notify.news import Item, News, item_of, severity_rank
 from anomalies.notify.storms import OVER_S, storm_decide
 from common import clock
 from tenants.context import factory_current
@@ -127,7 +128,13 @@ def _one(
         return
     audience = audiences.at_first(notice.alert, returned=item.returned)
     before = said.get(notice.occasion)
-    if not _was_held(notice) and isinstance(before, datetime) and now - before < timedelta(seconds=FLAPS_S):
+    grew = notice.occasion == Occasion.RAISED and item.rank > int(str(said.get("rank", item.rank)))
+    if (
+        not grew
+        and not _was_held(notice)
+        and isinstance(before, datetime)
+        and now - before < timedelta(seconds=FLAPS_S)
+    ):
         # People hear it later, if it is still so. A program keeps count of every change.
         outcome.tell(item, [tell for tell in audience.tells if not CHANNELS[tell.channel].groups])
         outcome.done.remove(notice)
@@ -136,7 +143,7 @@ def _one(
         return
     outcome.tell(item, audience.tells)
     outcome.later += [(notice, step) for step in audience.later]
-    said[notice.occasion], said["last"] = notice.created_at, notice.occasion
+    said.update({notice.occasion: notice.created_at, "last": notice.occasion, "rank": str(item.rank)})
 
 
 def _muted(notice: Notice) -> bool:
@@ -149,7 +156,7 @@ def _was_held(notice: Notice) -> bool:
 
 
 def _told_before(due: Sequence[Notice]) -> Mapping[int, dict[str, datetime | str]]:
-    """When people were last told that an alert was raised or over, and which of the two came last."""
+    """When people were last told that an alert was raised or over; which of the two came last, and how severe."""
     found: dict[int, dict[str, datetime | str]] = {}
     rows = Notice.objects.filter(
         alert__in={notice.alert_id for notice in due},
@@ -157,8 +164,9 @@ def _told_before(due: Sequence[Notice]) -> Mapping[int, dict[str, datetime | str
         occasion__in=(Occasion.RAISED, Occasion.RETURNED),
         created_at__gte=clock.now() - timedelta(seconds=2 * FLAPS_S),
     )
-    for alert_id, occasion, at in rows.order_by("pk").values_list("alert_id", "occasion", "created_at"):
-        found.setdefault(alert_id, {}).update({occasion: at, "last": occasion})
+    told = rows.order_by("pk").values_list("alert_id", "occasion", "created_at", "content__severity")
+    for alert_id, occasion, at, severity in told:
+        found.setdefault(alert_id, {}).update({occasion: at, "last": occasion, "rank": str(severity_rank(severity))})
     return found
 
 
@@ -237,6 +245,12 @@ def _settle(outcome: _Outcome, now: datetime) -> None:
         ],
         batch_size=500,
     )
+    # Raised anew, or severer: whoever waits for their step already goes on waiting.
+    waiting = set(
+        Escalation.objects.filter(
+            alert__in=[notice.alert_id for notice, _step in outcome.later], state=EscalationState.WAITING
+        ).values_list("alert_id", "step_id")
+    )
     Escalation.objects.bulk_create(
         [
             Escalation(
@@ -246,7 +260,7 @@ def _settle(outcome: _Outcome, now: datetime) -> None:
                 due_at=notice.created_at + timedelta(minutes=step.after_min),
             )
             for notice, step in outcome.later
-            if notice.occasion == Occasion.RAISED
+            if notice.occasion == Occasion.RAISED and (notice.alert_id, step.pk) not in waiting
         ],
         ignore_conflicts=True,
     )

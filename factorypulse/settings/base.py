@@ -257,6 +257,7 @@ _EVERY_S = {
     "anomalies.tasks.watch_silence": 15.0,
     "anomalies.tasks.tend_alerts": 10.0,
     "anomalies.tasks.drain_outbox": 10.0,
+    "anomalies.tasks.trim_outbox": 3600.0,
     "reports.tasks.make_due": 60.0,
     "telemetry.tasks.apply_retention": 3600.0,
     "telemetry.tasks.review_metrics": 60.0,

@@ -5,13 +5,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from anomalies.alerts.finding import Finding
 from anomalies.alerts.handling import alert_acknowledge
-from anomalies.alerts.opening import alert_return
+from anomalies.alerts.opening import alert_return, alert_update
 from anomalies.models import (
     Alert,
     ContactPreference,
     Escalation,
     EscalationState,
+    Notice,
     Notification,
     OnCallMember,
     OnCallOverride,
@@ -21,7 +23,7 @@ from anomalies.models import (
 )
 from anomalies.notify.escalating import escalations_advance
 from anomalies.notify.on_call import Rotation, StandIn, on_call_at
-from anomalies.notify.outbox import drain
+from anomalies.notify.outbox import drain, outbox_trim
 from anomalies.notify.rule_list import NotifyListInvalidError, notify_check
 from anomalies.notify.trying import who_would_be_told
 from common import clock
@@ -211,8 +213,6 @@ def test_an_alert_that_flaps_is_told_later_if_it_is_wrong_in_the_end(machine, op
         drain()
     words = [row.occasion for row in Notification.objects.order_by("pk")]
     assert words == ["raised", "returned"]
-    from anomalies.models import Notice
-
     Notice.objects.filter(routed_at=None).update(due_at=clock.now(), created_at=clock.now() - timedelta(minutes=10))
     drain()
     words = [row.occasion for row in Notification.objects.order_by("pk")]
@@ -245,3 +245,30 @@ def test_routing_a_storm_asks_no_more_questions_than_routing_a_few(in_acme, oper
     with django_assert_max_num_queries(30):
         notices_route()
     assert Notification.objects.count() == 1
+
+
+def test_an_alert_that_grows_severer_is_told_to_those_whom_that_concerns(machine, operator, supervisor, raised):
+    route("All", roles=["operator"])
+    route("Critical", severities=["critical"], roles=["supervisor"])
+    alert = raised(machine, severity="medium")
+    assert told() == {operator.email}
+    finding = Finding(
+        machine=machine, cause="detector", severity="critical", title="Worse", summary="w", since_at=alert.since_at
+    )
+    alert_update(alert, finding)
+    assert told() == {operator.email, supervisor.email}
+    alert_update(alert, finding)
+    drain()
+    assert Notification.objects.count() == 3, "the operator heard twice, of two severities"
+
+
+def test_the_outbox_forgets_what_was_told_long_ago_and_nothing_that_waits(machine, operator, raised):
+    raised(machine)
+    drain()
+    raised(machine, cause="rule:1")
+    long_ago = clock.now() - timedelta(days=91)
+    Notice.objects.filter(told=True).update(routed_at=long_ago)
+    Notification.objects.update(created_at=long_ago)
+    assert outbox_trim() == 1
+    assert Notice.objects.count() == 1
+    assert drain() == 1
