@@ -155,10 +155,8 @@ def api_key_create(
             created_by=created_by,
             **limits,
         )
-        told = {**limits, "expires_at": expires_at and expires_at.isoformat()}
-        audit_record(
-            actor=created_by or "system", action="api_key.created", target=key.prefix, name=name, scopes=wanted, **told
-        )
+        told = {"name": name, "scopes": wanted, **limits, "expires_at": expires_at and expires_at.isoformat()}
+        audit_record(actor=created_by or "system", action="api_key.created", target=key.prefix, after=told)
     return key, f"fp_{factory.slug}_{key.prefix}_{secret}"
 
 
@@ -276,7 +274,9 @@ def _verify_afresh(parsed: ParsedKey, digest: str, address: Callable[[], str] | 
 
 def _look_up(parsed: ParsedKey, address: Callable[[], str] | None) -> VerifiedKey | None:
     try:
-        with factory_context(parsed.factory):
+        with factory_context(parsed.factory) as factory:
+            if factory.shut:
+                return None
             key = ApiKey.objects.filter(prefix=parsed.prefix, revoked_at=None).first()
             proven = _proven(key, _digest(parsed.secret))
             if key is None or proven is None:

@@ -1,5 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,4 +14,12 @@ class AccountsConfig(AppConfig):
         """Each factory's schema has this app's tables, so its migration says once a factory that it is through."""
         from tenants.roles import factory_migrated
 
+        post_delete.connect(_session_ended, sender="usersessions.UserSession", dispatch_uid="accounts.sessions")
         post_migrate.connect(factory_migrated, sender=self, dispatch_uid="tenants.roles")
+
+
+def _session_ended(instance: Any, **_signal: Any) -> None:
+    """A session that is over watches nothing any more; the person's other browsers come back by themselves."""
+    from accounts.people import person_sockets_close
+
+    person_sockets_close(instance.user)

@@ -84,6 +84,14 @@ class SignupForm(forms.Form):
         return data
 
 
+class FindForm(forms.Form):
+    """Whose factories are looked for."""
+
+    email = forms.EmailField(
+        label=_("Your e-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+
 class AcceptForm(forms.Form):
     """The person who accepts an invitation."""
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.attempts import attempts_check, attempts_failed, attempts_forget, network_address
 from accounts.models import User
 from common.errors import NotAuthenticatedError
+from tenants.context import factory_current
 
 
 class LoginFailedError(NotAuthenticatedError):
@@ -25,10 +26,16 @@ class SecondFactorRequiredError(NotAuthenticatedError):
     code = "second_factor_required"
 
 
+class SecondFactorMissingError(NotAuthenticatedError):
+    """The factory requires a second factor, and the account has none yet."""
+
+    code = "second_factor_missing"
+
+
 def login_verify(*, request: Any, email: str, password: str, code: str = "") -> User:
     """The person who proved these credentials in the current factory.
 
-    Raises LoginFailedError, SecondFactorRequiredError, TooManyAttemptsError.
+    Raises LoginFailedError, SecondFactorRequiredError, SecondFactorMissingError, TooManyAttemptsError.
     """
     address = network_address(request)
     attempts_check(account=email, address=address)
@@ -36,6 +43,9 @@ def login_verify(*, request: Any, email: str, password: str, code: str = "") -> 
     if not isinstance(user, User) or not _may_sign_in(user):
         attempts_failed(account=email, address=address)
         raise LoginFailedError(_("The e-mail address or the password is wrong."))
+    factory = factory_current()
+    if factory is not None and factory.mfa_required and not is_mfa_enabled(user):
+        raise SecondFactorMissingError(_("This factory requires a second factor: set one up on your account page."))
     if is_mfa_enabled(user):
         if not code:
             raise SecondFactorRequiredError(_("This account asks for a second factor: send its “code” too."))

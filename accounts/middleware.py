@@ -5,18 +5,25 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext as _
 
 from accounts.attempts import network_address
 from accounts.audit import asked_from
 from accounts.reach import reach_bound, reach_enter, reach_of
+from accounts.support import support_user_email
 from tenants.context import factory_current
+from tenants.refusals import refusal
 from tenants.requests import is_api_path
 
 # Doors that prove who asks by themselves, or that say nothing about a factory: sign-in and what belongs to it
 # (django-allauth guards its own pages), health, static files, and the API's documentation.
+_HAS_SECOND_FACTOR = "has_second_factor"
 OPEN_PREFIXES = ("/accounts/", "/health/", "/static/", "/api/schema", "/api/docs", "/api/redoc")
 
 
@@ -48,6 +55,35 @@ class SignInRequiredMiddleware(MiddlewareMixin):
         if request.headers.get("HX-Request"):
             return _send_whole_page(request)
         return redirect_to_login(request.get_full_path())
+
+
+class SecondFactorMiddleware(MiddlewareMixin):
+    """Where a factory requires a second factor, whoever has none sets one up before anything else."""
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        factory = factory_current()
+        if factory is None or not factory.mfa_required or request.path.startswith(OPEN_PREFIXES):
+            return None
+        # Programs prove themselves by keys and tokens, which `accounts.login` gives out with a second factor alone.
+        if not request.user.is_authenticated or second_factor_stands(request):
+            return None
+        if is_api_path(request.path):
+            detail = _("This factory requires a second factor: set one up on your account page.")
+            return refusal(request, status=403, code="second_factor_required", detail=detail)
+        messages.info(request, _("This factory requires a second factor. Set one up to go on."))
+        return redirect("mfa_index")
+
+
+def second_factor_stands(request: HttpRequest) -> bool:
+    """Whether the person has one; remembered in the session, because pages ask all the time."""
+    if request.session.get(_HAS_SECOND_FACTOR):
+        return True
+    if not is_mfa_enabled(request.user) and request.user.get_username() != support_user_email():
+        return False
+    request.session[_HAS_SECOND_FACTOR] = True
+    return True
 
 
 def _send_whole_page(request: HttpRequest) -> HttpResponse:

@@ -6,10 +6,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import Access
 from accounts.access_forms import InvitationForm, PersonAccessForm, RoleForm, role_choices, roles_explained
+from accounts.bulk_invitations import LARGEST_BYTES, Row, bulk_read, bulk_send
 from accounts.forms import NameForm
 from accounts.invitations import (
     invitation_create,
@@ -204,3 +206,31 @@ def role_remove(request: HttpRequest, role_id: int) -> HttpResponse:
         _("The role “%(name)s” is gone.") % {"name": role.name},
     )
     return redirect("roles")
+
+
+@require_http_methods(["GET", "POST"])
+@page_requires("people")
+def invite_many(request: HttpRequest) -> HttpResponse:
+    """A CSV of people: shown with what is wrong in it, and sent once somebody has looked."""
+    actor, error = person_asking(request), ""
+    rows: list[Row] = []
+    listed = request.POST.get("listed", "")
+    if "file" in request.FILES:
+        upload = request.FILES["file"]
+        listed = upload.read(LARGEST_BYTES + 1).decode("utf-8-sig", "replace")  # type: ignore[union-attr]
+    if request.method == "POST":
+        try:
+            rows = bulk_read(listed.encode(), actor=actor)
+        except DomainError as refused:
+            error = refused.detail
+    good = [row for row in rows if row.access is not None]
+    if good and request.POST.get("send"):
+        failed = bulk_send(good, actor=actor)
+        sent = len(good) - len(failed)
+        told = ngettext("%(sent)s invitation is on its way.", "%(sent)s invitations are on their way.", sent)
+        messages.success(request, told % {"sent": sent})
+        for row in failed:
+            messages.error(request, f"{row.email}: {row.problem}")
+        return redirect("people")
+    context = {"rows": rows, "good": len(good), "listed": listed, "error": error}
+    return render(request, "accounts/invite_many.html", context, status=422 if error else 200)

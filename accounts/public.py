@@ -11,7 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.forms import SignupForm
+from accounts.finding import finding_admit
+from accounts.forms import FindForm, SignupForm
 from accounts.signup import (
     ConfirmationMailError,
     SignupLimitError,
@@ -20,6 +21,7 @@ from accounts.signup import (
     handover_url,
     signup_admit,
 )
+from accounts.tasks import find_factory as find_factory_task
 from common.errors import DomainError
 from tenants.addresses import FactoryAddressTakenError, address_check
 from tenants.models import Factory, Plan
@@ -79,6 +81,22 @@ def _signed_up(request: HttpRequest, form: SignupForm) -> HttpResponse | None:
         _log.info("factory_signed_up", factory=signed_up.factory.slug)
         return HttpResponseRedirect(handover_url(signed_up))
     return None
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def find_factory(request: HttpRequest) -> HttpResponse:
+    """Where somebody signs in, told to their mailbox; the page says the same whether or not anybody knows them."""
+    form = FindForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            finding_admit(network_address=get_client_ip(request) or "")
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            find_factory_task.delay(form.cleaned_data["email"])
+            return render(request, "public/find.html", {"asked": True})
+    return render(request, "public/find.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @require_GET

@@ -8,5 +8,6 @@ urlpatterns = [
     path("", public.landing, name="landing"),
     path("plans", public.plans, name="plans"),
     path("signup", public.signup, name="signup"),
+    path("find", public.find_factory, name="find_factory"),
     path("signup/address", public.signup_address, name="signup_address"),
 ]

@@ -12,8 +12,10 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
+from accounts.admin_exchange import ExchangeAdmin
 from common.times import zone_names
 from telemetry import dead_letter_pages, notices  # noqa: F401  # they bring what they have to the staff's admin
+from telemetry.equipment_exchange import MachineResource, MetricResource
 from telemetry.machines import machine_delete, metric_delete
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
 from telemetry.notebook import admin as notebook_admin  # noqa: F401  # registers notes and documents
@@ -135,9 +137,10 @@ class MetricInline(TabularInline):
 
 
 @admin.register(Machine)
-class MachineAdmin(FactoryModelAdmin):
+class MachineAdmin(ExchangeAdmin):
     """Equipment. A machine registers itself with its first reading; here it gets a name and a place."""
 
+    resource_classes = (MachineResource,)
     list_display: ClassVar[list[str]] = ["key", "name", "machine_type", "line", "metric_count", "last_seen_at"]
     list_filter: ClassVar[list[str]] = ["line", "machine_type"]
     search_fields: ClassVar[list[str]] = ["key", "name", "machine_type"]
@@ -205,10 +208,11 @@ def confirm(admin_page: "MetricAdmin", request: HttpRequest, queryset: QuerySet[
 
 
 @admin.register(Metric)
-class MetricAdmin(FactoryModelAdmin):
+class MetricAdmin(ExchangeAdmin):
     """Every series of numbers, with the unit and kind that were inferred from its name and its readings."""
 
     form = MetricForm
+    resource_classes = (MetricResource,)
     list_display: ClassVar[list[str]] = [
         "name",
         "machine",

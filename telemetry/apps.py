@@ -10,8 +10,9 @@ class TelemetryConfig(AppConfig):
     def ready(self) -> None:
         from telemetry.notebook import documents
         from telemetry.reach import reach_wire
-        from telemetry.store import farewell
+        from telemetry.store import archiving, farewell
 
         documents.connect()
         farewell.connect()
+        archiving.register()
         reach_wire()

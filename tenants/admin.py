@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import messages
+from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth import get_user_model
 from django.contrib.messages.storage.base import Message
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +15,7 @@ from django_tenants.utils import get_public_schema_name
 from unfold.admin import ModelAdmin, TabularInline
 
 from tenants.admin_sites import ScriptedAdminSite
+from tenants.life import factory_resume, factory_suspend
 from tenants.models import Domain, Factory, Plan
 
 
@@ -68,11 +71,37 @@ class DomainInline(TabularInline):
 class FactoryAdmin(ModelAdmin):
     """Factories are made by sign-up or `create_factory` and deleted by `delete_factory`, never here."""
 
-    list_display: ClassVar[list[str]] = ["name", "slug", "plan", "time_zone", "created_at"]
-    list_filter: ClassVar[list[str]] = ["plan"]
+    list_display: ClassVar[list[str]] = ["name", "slug", "plan", "state", "time_zone", "created_at"]
+    list_filter: ClassVar[list[Any]] = ["plan", ("suspended_at", EmptyFieldListFilter)]
     search_fields: ClassVar[list[str]] = ["name", "slug"]
-    readonly_fields: ClassVar[list[str]] = ["slug", "schema_name", "created_at"]
+    readonly_fields: ClassVar[list[str]] = [
+        "slug", "schema_name", "created_at", "suspended_at", "delete_after_at", "mfa_required",
+    ]  # fmt: skip
     inlines: ClassVar[list[Any]] = [DomainInline]
+    actions: ClassVar[list[str]] = ["suspend", "resume"]
+
+    @admin.display(description=_("State"))
+    def state(self, factory: Factory) -> Any:
+        """Open, suspended, or about to be deleted."""
+        if factory.delete_after_at:
+            return _("leaving")
+        return _("suspended") if factory.suspended_at else _("open")
+
+    @admin.action(description=_("Suspend: every door is shut within a second"))
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Factory]) -> None:
+        """Shut the chosen factories."""
+        for factory in queryset.filter(suspended_at=None):
+            factory_suspend(factory, reason=factory.suspended_reason)
+            self.log_change(request, factory, "suspended")
+            self.message_user(request, _("%(name)s is suspended.") % {"name": factory})
+
+    @admin.action(description=_("Open again"))
+    def resume(self, request: HttpRequest, queryset: QuerySet[Factory]) -> None:
+        """Open the chosen factories."""
+        for factory in queryset.exclude(suspended_at=None):
+            factory_resume(factory)
+            self.log_change(request, factory, "opened again")
+            self.message_user(request, _("%(name)s is open.") % {"name": factory})
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).exclude(schema_name=get_public_schema_name()).select_related("plan")

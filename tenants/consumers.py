@@ -149,7 +149,7 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
         ticket = ticket_read(parse_qs(self.scope["query_string"].decode("latin-1")).get("ticket", [""])[0])
         named = factory_of_slug(ticket[0]) if ticket else None
         factory = named if is_public_host(host) else factory_of_host(host)
-        if factory is None:
+        if factory is None or factory.shut:
             return None
         with factory_context(factory):
             user = _user_of_ticket(ticket, factory) if ticket else _user_of_cookie(self._cookie_of_own_page())

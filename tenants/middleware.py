@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import set_urlconf
 from django.utils.translation import gettext as _
 
@@ -17,6 +18,8 @@ from tenants.models import Factory
 from tenants.refusals import refusal
 from tenants.requests import is_api_path, is_ip_address, named_factory
 
+# What works while a factory is shut: signing in, its own page (which asks for the owner), health, and static files.
+_OPEN_WHILE_SHUT = ("/accounts/", "/factory", "/health/", "/static/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -45,20 +48,28 @@ class FactoryMiddleware:
         host = _host(request)
         if host is None:
             return _not_found(request)
-        if not is_public_host(host):
-            factory = factory_of_host(host)
-            if factory is None:
-                return _not_found(request)
-        elif is_api_path(request.path):
-            slug = named_factory(request)
-            factory = factory_of_slug(slug) if slug else None
-            if factory is None:
-                return _unnamed(request)
-        else:
+        on_public_site = is_public_host(host)
+        if on_public_site and not is_api_path(request.path):
             return self.get_response(request)
+        factory = _factory_asked(request, "" if on_public_site else host)
+        if factory is None:
+            return _unnamed(request) if on_public_site else _not_found(request)
+        return self._answer_within(request, factory)
+
+    def _answer_within(self, request: HttpRequest, factory: Factory) -> HttpResponse:
         structlog.contextvars.bind_contextvars(factory=factory.slug)
+        if factory.shut and not request.path.startswith(_OPEN_WHILE_SHUT):
+            return _shut(request, factory)
         _enter(request, factory, settings.ROOT_URLCONF)
         return self.get_response(request)
+
+
+def _factory_asked(request: HttpRequest, host: str) -> Factory | None:
+    """The factory that a host name, or on the public site (no host) the request's key or token, names."""
+    if host:
+        return factory_of_host(host)
+    slug = named_factory(request)
+    return factory_of_slug(slug) if slug else None
 
 
 def _enter(request: HttpRequest, tenant: Factory, urlconf: str) -> None:
@@ -101,6 +112,19 @@ def _bad_request(request: HttpRequest) -> HttpResponse:
     if is_api_path(request.path):
         return refusal(request, status=400, code="bad_request", detail=detail)
     return HttpResponse(f"400. {detail}\n", status=400, content_type="text/plain; charset=utf-8")
+
+
+def _shut(request: HttpRequest, factory: Factory) -> HttpResponse:
+    """What everybody hears of a factory that is suspended or about to be deleted."""
+    if factory.delete_after_at is not None:
+        code, detail = "factory_leaving", _("This factory is about to be deleted. Its owner can still take that back.")
+    else:
+        code, detail = "factory_suspended", _("This factory is suspended.")
+        detail = f"{detail} {factory.suspended_reason}".strip()
+    if is_api_path(request.path):
+        return refusal(request, status=403, code=code, detail=detail)
+    context = {"detail": detail, "leaving": factory.delete_after_at is not None}
+    return HttpResponse(render_to_string("public/shut.html", context), status=403)
 
 
 def _not_found(request: HttpRequest) -> HttpResponse:

@@ -98,6 +98,11 @@ class Factory(TenantMixin):
         return self.name
 
     @property
+    def shut(self) -> bool:
+        """Whether its doors are closed: suspended by staff, or waiting to be deleted."""
+        return self.suspended_at is not None or self.delete_after_at is not None
+
+    @property
     def zone(self) -> ZoneInfo:
         """The plant's time zone; sites may override it."""
         return ZoneInfo(self.time_zone)

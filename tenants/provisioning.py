@@ -13,6 +13,7 @@ from tenants.addresses import FactoryAddressTakenError, address_check, factory_h
 from tenants.consumers import sockets_close
 from tenants.hosts import hosts_forget
 from tenants.models import Domain, Factory, Plan, schema_name_for
+from tenants.remains import cache_remove, files_remove
 from tenants.roles import role_drop, role_secure, roles_missing
 from tenants.schemas import schema_build, template_ensure
 
@@ -75,4 +76,6 @@ def factory_delete(factory: Factory) -> None:
         role_drop(factory.schema_name)
     hosts_forget()
     sockets_close(factory.slug)
+    files_remove(factory.slug)
+    cache_remove(factory.slug)
     _log.info("factory_deleted", factory=factory.slug)

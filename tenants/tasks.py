@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from celery import Task
+from celery import Task, shared_task
 
 from tenants.context import FactoryNotFoundError, factories_all, factory_context, factory_current, factory_get
 from tenants.models import Factory
@@ -54,8 +54,16 @@ class FactoryTask(Task):  # type: ignore[type-arg]  # Celery is generic in its s
 
 
 def for_each_factory(task: FactoryTask, *args: Any, **kwargs: Any) -> int:
-    """Enqueue a task once for every factory; the number enqueued."""
-    factories = factories_all()
+    """Enqueue a task once for every factory that is open; the number enqueued."""
+    factories = [factory for factory in factories_all() if not factory.shut]
     for factory in factories:
         task.for_factory(factory.slug, *args, **kwargs)
     return len(factories)
+
+
+@shared_task
+def delete_due_factories() -> None:
+    """Delete the factories whose owners said so and did not take it back."""
+    from tenants.life import factories_delete_due  # its imports lead back here
+
+    factories_delete_due()

@@ -42,12 +42,18 @@ _IN_EVERY_SCHEMA = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "axes",
     "rest_framework_simplejwt.token_blacklist",
 ]
 SHARED_APPS = [
     # Before django_tenants, which brings admin templates too. Without its default config: the site is ours, see
     # accounts.admin_site.
     "unfold.apps.BasicAppConfig",
+    "unfold.contrib.import_export",
+    "import_export",
     "django_tenants",
     "tenants",
     *_IN_EVERY_SCHEMA,
@@ -84,10 +90,13 @@ MIDDLEWARE = [
     "accounts.language.PersonLanguageMiddleware",
     "factorypulse.offline.PersonHeaderMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.ReachMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "factorypulse.api_errors.DomainErrorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -160,6 +169,8 @@ JOURNAL_DIR = Path(environment.read("JOURNAL_DIR", str(STATE_DIR / "journal")))
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
+    # First, so that a locked account's password is not even looked at.
+    "accounts.lockout.LockoutBackend",
     "accounts.permissions.RoleBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
@@ -188,6 +199,29 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+USERSESSIONS_TRACK_ACTIVITY = True
+# Ten wrong passwords shut an account for a quarter of an hour, whether or not there is such an account; every failure
+# is kept with its address. Addresses that try many accounts are slowed down by allauth and `accounts.attempts`.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = ["username"]
+AXES_USERNAME_CALLABLE = "accounts.lockout.account_named"
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.address_of"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_VERBOSE = False
+# W006 asks to lock addresses too. A plant stands behind one: a colleague's ten typos would shut everybody out.
+SILENCED_SYSTEM_CHECKS = ["axes.W006"]
+# A plant's own identity provider signs in people who are here already, by the address that it has confirmed.
+SOCIALACCOUNT_ADAPTER = "accounts.identity.IdentityAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_STORE_TOKENS = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -259,6 +293,7 @@ _EVERY_S = {
     "anomalies.tasks.drain_outbox": 10.0,
     "anomalies.tasks.trim_outbox": 3600.0,
     "reports.tasks.make_due": 60.0,
+    "tenants.tasks.delete_due_factories": 60.0,
     "telemetry.tasks.apply_retention": 3600.0,
     "telemetry.tasks.review_metrics": 60.0,
     "telemetry.tasks.trim_quarantine": 3600.0,
@@ -294,6 +329,10 @@ PHONE_MESSAGES_A_DAY = int(environment.read("PHONE_MESSAGES_A_DAY", "30"))
 # Without it a key is made once and kept in STATE_DIR; nodes that send push must share one.
 VAPID_PRIVATE_KEY = environment.read("VAPID_PRIVATE_KEY", "")
 
+# A file that is looked at before it counts waits in the factory's own cache, not in a folder that all share.
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+IMPORT_EXPORT_USE_TRANSACTIONS = True
 UNFOLD = unfold.UNFOLD
 UNFOLD_STAFF = unfold.UNFOLD_STAFF
 

@@ -23,3 +23,5 @@ if not environment.read("EMAIL_URL"):
 # Static files come from where they lie: there is no collectstatic in the trial.
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
+# Browsers allow passkeys over http on localhost alone.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True

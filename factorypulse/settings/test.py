@@ -9,3 +9,4 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MAILBOX_DIR = STATE_DIR / "mailbox"
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True

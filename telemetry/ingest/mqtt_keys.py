@@ -40,7 +40,7 @@ def keys_gone(keys: Iterable[VerifiedKey]) -> set[VerifiedKey]:
 def _living(slug: str, keys: set[VerifiedKey]) -> set[tuple[str, str]]:
     """Prefix and mark of every secret that still proves a key for sending."""
     factory = factory_of_slug(slug)
-    if factory is None:
+    if factory is None or factory.shut:
         return set()
     plan_learn(factory)
     with factory_context(factory):

@@ -28,7 +28,7 @@ class WrongFactoryError(RuntimeError):
     """A statement would have run in another factory than its code has entered: a bug, and never answered."""
 
 
-class DatabaseWrapper(TenantWrapper):  # type: ignore[misc]  # django-tenants carries no types
+class DatabaseWrapper(TenantWrapper):
     """One connection, bound to one factory's schema and role at a time."""
 
     search_path_set_schemas: list[str] | None

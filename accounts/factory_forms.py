@@ -1,0 +1,82 @@
+"""What an owner decides about the factory as a whole."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.forms import zone_choices
+
+
+class FactoryForm(forms.Form):
+    """Name, time zone, and whether everybody needs a second factor."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=zone_choices, help_text=_("Days and reports follow it.")
+    )
+    mfa_required = forms.BooleanField(
+        label=_("Everybody needs a second factor"),
+        required=False,
+        help_text=_("Whoever has none is asked to set one up before anything else."),
+    )
+
+
+class DeleteForm(forms.Form):
+    """The address once more, so that nobody deletes a factory by a slip of the finger."""
+
+    confirm = forms.CharField(label=_("The factory’s address"), max_length=60)
+    password = forms.CharField(
+        label=_("Your password"),
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, slug: str, person: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._slug, self._person = slug, person
+
+    def clean_confirm(self) -> str:
+        confirm: str = self.cleaned_data["confirm"].strip()
+        if confirm != self._slug:
+            raise forms.ValidationError(_("This is another address."))
+        return confirm
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self._person.check_password(password):
+            raise forms.ValidationError(_("This is not your password."))
+        return password
+
+
+class SupportForm(forms.Form):
+    """What staff shall look at, and for how long."""
+
+    reason = forms.CharField(label=_("What for"), max_length=200)
+    hours = forms.TypedChoiceField(
+        label=_("For"),
+        coerce=int,
+        choices=[(4, _("4 hours")), (24, _("a day")), (72, _("three days"))],
+        initial=24,
+    )
+
+
+class IdentityForm(forms.Form):
+    """The plant's own identity provider."""
+
+    name = forms.CharField(label=_("Name"), max_length=40, help_text=_("On the button of the sign-in page."))
+    server_url = forms.URLField(
+        label=_("Address (issuer)"),
+        max_length=200,
+        assume_scheme="https",
+        help_text=_("Such as https://login.plant.example"),
+    )
+    client_id = forms.CharField(label=_("Client id"), max_length=190)
+    secret = forms.CharField(
+        label=_("Client secret"),
+        max_length=190,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Empty keeps the one that is set."),
+    )

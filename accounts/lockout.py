@@ -1,0 +1,42 @@
+"""What django-axes asks of us: whose account a sign-in is for, where it comes from, and what a locked one hears."""
+
+from typing import Any
+
+from axes.backends import AxesStandaloneBackend
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from accounts.attempts import WINDOW_S, network_address
+
+
+class LockoutBackend(AxesStandaloneBackend):
+    """Refuses a locked account before its password is looked at. Code without a request is no door, so it passes."""
+
+    def authenticate(
+        self, request: Any, username: str | None = None, password: str | None = None, **given: Any
+    ) -> None:
+        """Raises PermissionDenied for a locked account."""
+        if request is not None:
+            super().authenticate(request, username=username, password=password, **given)
+
+
+def account_named(request: Any, credentials: dict[str, Any] | None = None) -> str:
+    """The address that somebody tries, as they meant it."""
+    given = credentials or {}
+    named = given.get("email") or given.get("username") or getattr(request, "POST", {}).get("login", "")
+    return str(named).strip().lower()[:254]
+
+
+def address_of(request: Any) -> str | None:
+    """The network address, or None where proxies can't be believed."""
+    address = network_address(request)
+    return None if address == "unknown" else address
+
+
+def locked_out(request: HttpRequest, *_args: Any, **_given: Any) -> HttpResponse:
+    """The same for every account, whether or not it is there."""
+    detail = _("Too many failed attempts. Wait a quarter of an hour, or choose a new password by mail.")
+    response = render(request, "429.html", {"detail": detail}, status=429)
+    response["Retry-After"] = str(WINDOW_S)
+    return response

@@ -1,0 +1,183 @@
+"""Signing in: locked accounts, second factors that a factory requires, sessions, and a plant's identity provider."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt, AccessFailureLog
+from django.conf import settings
+from django.test import Client
+
+from accounts.identity import IdentityProviderInvalidError, identity_provider, identity_provider_set, server_url_check
+from accounts.models import AuditEntry, User
+from tenants.context import factory_context
+from tenants.life import factory_mfa_require
+from tenants.models import Factory
+from tests.accounts.identity_server import Provider, identity_server
+from tests.conftest import PASSWORD, FactoryClient, host_of
+
+ClientFor = Callable[..., FactoryClient]
+LOGIN = "/accounts/login/"
+
+
+def _try(browser: Client, email: str, password: str) -> int:
+    return int(browser.post(LOGIN, {"login": email, "password": password}).status_code)
+
+
+@pytest.fixture
+def no_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """allauth's own slowing down of addresses is out of the way, so that what locks accounts is seen."""
+    monkeypatch.setattr(settings, "ACCOUNT_RATE_LIMITS", False, raising=False)
+
+
+@pytest.mark.usefixtures("no_rates")
+def test_ten_failures_lock_an_account_whether_or_not_there_is_one(in_acme: Factory, operator: User) -> None:
+    browser = FactoryClient(host=host_of(in_acme))
+    answers = {}
+    for email in (operator.email, "nobody@acme.example"):
+        answers[email] = [_try(browser, email, "wrong password") for _attempt in range(12)]
+    assert answers[operator.email] == answers["nobody@acme.example"]
+    assert answers[operator.email][-1] == 429
+    assert _try(browser, operator.email, PASSWORD) == 429, "a locked account's right password is not looked at"
+    assert AccessFailureLog.objects.filter(username=operator.email).exists()
+    assert PASSWORD not in str(list(AccessAttempt.objects.values()))
+    assert "wrong password" not in str(list(AccessAttempt.objects.values()))
+
+
+@pytest.mark.usefixtures("no_rates")
+def test_a_locked_account_of_one_factory_is_open_in_another(acme: Factory, borg: Factory, operator: User) -> None:
+    browser = FactoryClient(host=host_of(acme))
+    for _attempt in range(11):
+        _try(browser, operator.email, "wrong password")
+    with factory_context(borg):
+        assert not AccessAttempt.objects.exists()
+
+
+def test_the_staffs_sign_in_is_locked_too(db: None) -> None:
+    User.objects.create_superuser("staff@factorypulse.example", "a long password")
+    browser = Client(HTTP_HOST=host_of(None))
+    tries = [
+        browser.post("/admin/login/", {"username": "staff@factorypulse.example", "password": "wrong"}).status_code
+        for _attempt in range(11)
+    ]
+    assert tries[-1] == 429
+
+
+def test_a_factory_that_requires_a_second_factor_asks_for_it_before_anything_else(
+    acme: Factory, operator: User, client_for: ClientFor, api_client: Callable[..., FactoryClient]
+) -> None:
+    browser = client_for(operator)
+    assert browser.get("/").status_code == 200
+    factory_mfa_require(acme, required=True)
+    assert browser.get("/")["Location"] == "/accounts/2fa/"
+    assert browser.get("/accounts/2fa/").status_code == 200
+    assert browser.get("/api/v1/machines").json()["code"] == "second_factor_required"
+    login = api_client(None).post_json("/api/v1/auth/login", {"email": operator.email, "password": PASSWORD})
+    assert (login.status_code, login.json()["code"]) == (401, "second_factor_missing")
+    with factory_context(acme):
+        TOTP.activate(operator, generate_totp_secret())
+    assert browser.get("/").status_code == 200
+
+
+def test_devices_go_on_where_people_need_a_second_factor(
+    acme: Factory, ingest_key: str, api_client: Callable[..., FactoryClient]
+) -> None:
+    factory_mfa_require(acme, required=True)
+    body = {"machine": "M01", "metrics": {"v": 1}}
+    assert api_client(ingest_key).post_json("/api/v1/telemetry/ingest", body).status_code == 201
+
+
+def test_passkeys_can_be_added(acme: Factory, operator: User, client_for: ClientFor) -> None:
+    page = client_for(operator).get("/accounts/2fa/webauthn/add/", follow=True)
+    assert page.status_code == 200
+    assert "webauthn" in page.content.decode()
+
+
+def test_sessions_are_listed_and_the_others_can_be_ended(in_acme: Factory, operator: User) -> None:
+    here, there = FactoryClient(host=host_of(in_acme)), FactoryClient(host=host_of(in_acme), HTTP_USER_AGENT="Tablet")
+    for browser in (here, there):
+        assert _try(browser, operator.email, PASSWORD) == 302
+    assert UserSession.objects.filter(user=operator).count() == 2
+    assert "Tablet" in here.get("/accounts/sessions/").content.decode()
+    here.post("/accounts/sessions/")
+    assert there.get("/").status_code == 302
+    assert here.get("/").status_code == 200
+
+
+# --- a plant's identity provider ---
+
+
+@pytest.fixture
+def provider(in_acme: Factory, owner: User) -> Iterator[Provider]:
+    with identity_server() as provider:
+        identity_provider_set(
+            actor=owner,
+            name="Plant login",
+            server_url=provider.url,
+            client_id=provider.client_id,
+            secret=provider.secret,
+        )
+        yield provider
+
+
+def _through(provider: Provider, factory: Factory) -> tuple[FactoryClient, int]:
+    """A browser that signs in by the provider; where it ends up."""
+    browser = FactoryClient(host=host_of(factory))
+    begun = browser.post("/accounts/oidc/plant/login/")
+    assert begun.status_code == 302, begun.content.decode()[:300]
+    back = provider.authorise(begun["Location"])
+    arrived = browser.get(back.partition(settings.DOMAIN)[2])
+    return browser, arrived.status_code
+
+
+def test_somebody_who_is_here_signs_in_by_the_plants_provider(
+    provider: Provider, in_acme: Factory, operator: User
+) -> None:
+    provider.claims = {"sub": "42", "email": operator.email, "email_verified": True, "name": "Omar"}
+    browser, _status = _through(provider, in_acme)
+    assert browser.get("/").status_code == 200
+    assert "Plant login" in FactoryClient(host=host_of(in_acme)).get(LOGIN).content.decode()
+
+
+@pytest.mark.parametrize("claims", [{"email": "new@acme.example", "email_verified": True}, {"email_verified": False}])
+def test_strangers_and_unconfirmed_addresses_stay_outside(
+    provider: Provider, in_acme: Factory, operator: User, claims: dict[str, object]
+) -> None:
+    people = User.objects.count()
+    provider.claims = {"sub": "43", "email": operator.email, **claims}
+    browser, _status = _through(provider, in_acme)
+    assert browser.get("/").status_code == 302
+    assert User.objects.count() == people
+
+
+def test_whoever_is_shut_out_stays_out(provider: Provider, in_acme: Factory, operator: User) -> None:
+    User.objects.filter(pk=operator.pk).update(is_active=False)
+    provider.claims = {"sub": "44", "email": operator.email, "email_verified": True}
+    browser, _status = _through(provider, in_acme)
+    assert browser.get("/").status_code == 302
+
+
+def test_one_factorys_provider_is_unknown_to_another(provider: Provider, borg: Factory) -> None:
+    stranger = FactoryClient(host=host_of(borg))
+    assert stranger.post("/accounts/oidc/plant/login/").status_code == 404
+    assert "Plant login" not in stranger.get(LOGIN).content.decode()
+
+
+def test_an_owner_sets_and_removes_it_and_its_secret_is_not_shown(
+    in_acme: Factory, owner: User, client_for: ClientFor
+) -> None:
+    browser = client_for(owner)
+    data = {"name": "Plant", "server_url": "http://127.0.0.1:1", "client_id": "x", "secret": "very-secret"}
+    assert browser.post("/factory/identity", data).status_code == 302
+    assert "very-secret" not in browser.get("/factory").content.decode()
+    assert "very-secret" not in str(list(AuditEntry.objects.values()))
+    browser.post("/factory/identity", {"remove": "1"})
+    assert identity_provider() is None
+
+
+def test_in_production_a_provider_stands_on_the_public_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "TRIAL", False)
+    for url in ("http://login.example", "https://127.0.0.1", "https://10.0.0.1", "https://user@login.example", "x"):
+        with pytest.raises(IdentityProviderInvalidError):
+            server_url_check(url)

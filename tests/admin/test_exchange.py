@@ -1,0 +1,90 @@
+"""Machines and metrics in and out of the admin as CSV and Excel: errors are shown before anything is changed."""
+
+import io
+from collections.abc import Callable
+
+import openpyxl
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import AuditEntry, User
+from telemetry.models import Line, Machine, Metric, Site
+from tenants.models import Factory
+from tests.conftest import FactoryClient
+
+ClientFor = Callable[..., FactoryClient]
+MACHINES = "/admin/telemetry/machine/"
+FILE = (
+    "key,name,machine_type,line,silent_after_s\nM01,Mixer,mixer,North / Line 1,90\n=M02,x,,,60\nM03,x,,Nowhere / 1,60\n"
+)
+
+
+@pytest.fixture
+def line(in_acme: Factory) -> Line:
+    return Line.objects.create(site=Site.objects.create(name="North"), name="Line 1")
+
+
+def _import(browser: FactoryClient, content: str, page: str = MACHINES) -> str:
+    file = SimpleUploadedFile("rows.csv", content.encode(), content_type="text/csv")
+    return browser.post(f"{page}import/", {"import_file": file, "format": "0"}).content.decode()
+
+
+def test_a_preview_shows_what_is_wrong_and_changes_nothing(line: Line, admin: User, client_for: ClientFor) -> None:
+    page = _import(client_for(admin), FILE)
+    assert "There is no line" in page
+    assert "1 to 64 letters" in page
+    assert not Machine.objects.exists()
+
+
+def test_a_good_file_is_confirmed_taken_in_and_written_down(line: Line, admin: User, client_for: ClientFor) -> None:
+    browser = client_for(admin)
+    good = "\n".join(FILE.splitlines()[:2])
+    file = SimpleUploadedFile("rows.csv", good.encode(), content_type="text/csv")
+    preview = browser.post(f"{MACHINES}import/", {"import_file": file, "format": "0"})
+    confirm = preview.context["confirm_form"]
+    done = browser.post(f"{MACHINES}process_import/", {name: confirm[name].value() or "" for name in confirm.fields})
+    assert done.status_code == 302
+    machine = Machine.objects.get()
+    assert (machine.key, machine.line, machine.silent_after_s) == ("M01", line, 90)
+    assert AuditEntry.objects.filter(action="machine.imported").exists()
+
+
+def test_an_export_is_read_again_and_runs_nothing_in_a_spreadsheet(
+    line: Line, admin: User, client_for: ClientFor
+) -> None:
+    Machine.objects.create(key="M01", name="=1+1", line=line)
+    answer = client_for(admin).post(f"{MACHINES}export/", {"format": "1", **_all_fields()})
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    rows = [[cell.value for cell in row] for row in book.active.iter_rows()]
+    assert "North / Line 1" in rows[1]
+    assert "=1+1" not in rows[1]
+    assert AuditEntry.objects.filter(action="machine.exported").exists()
+
+
+def _all_fields() -> dict[str, str]:
+    names = ("key", "name", "machine_type", "line", "silent_after_s")
+    return {f"machineresource_{name}": "on" for name in names}
+
+
+def test_a_metric_is_described_and_none_is_made_up(in_acme: Factory, admin: User, client_for: ClientFor) -> None:
+    metric = Metric.objects.create(machine=Machine.objects.create(key="M01"), name="vibration")
+    page = _import(
+        client_for(admin),
+        "machine,name,label,unit,kind,confirmed\nM01,vibration,Shake,mm/s,vibration,1\nM01,other,,,other,0\n",
+        "/admin/telemetry/metric/",
+    )
+    assert "has no metric" in page
+    metric.refresh_from_db()
+    assert metric.unit == ""
+
+
+def test_the_plan_holds_for_files_too(
+    in_acme: Factory, admin: User, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "\n".join(f"M{number:02d}" for number in range(12))
+    assert "room for 10 machines" in _import(client_for(admin), f"key\n{rows}\n")
+
+
+def test_only_admins_come_here(in_acme: Factory, supervisor: User, client_for: ClientFor) -> None:
+    for door in ("import/", "export/"):
+        assert client_for(supervisor).get(MACHINES + door).status_code == 403

@@ -1,0 +1,176 @@
+"""A factory in one file, and back: what was in it is in it again, and what is no archive makes nothing."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.api_keys import api_key_create, keys_forget, verify_key
+from accounts.models import AuditEntry, User
+from anomalies.models import Alert
+from common import clock
+from telemetry.models import Machine, Metric
+from telemetry.readings import ReadingBatch, Series
+from telemetry.store import reading_store
+from tenants.addresses import FactoryAddressTakenError
+from tenants.archive import ArchiveInvalidError, ArchiveVersionError, archive_restore, archive_write
+from tenants.context import factories_all, factory_context
+from tenants.models import Factory
+from tenants.provisioning import factory_delete
+from tenants.remains import factory_remains
+from tests.conftest import PASSWORD, person_make
+
+
+@pytest.fixture
+def full(live_factory: Factory) -> Factory:
+    """A factory with people, a key, machines, ten thousand readings over two weeks, an alert and a document."""
+    person_make(live_factory, "olga@live.example", "owner")
+    with factory_context(live_factory):
+        machine = Machine.objects.create(key="M01", name="Młyn", last_seen_at=clock.now())
+        Metric.objects.create(machine=machine, name="vibration", unit="mm/s")
+        Alert.objects.create(machine=machine, cause="x", title="It\tshakes\n“badly”", since_at=clock.now())
+        times, values = _readings()
+        reading_store().write(ReadingBatch([Series("M01", "vibration", times, values)]), machines={"M01": machine})
+        reading_store().compact()
+        default_storage.save(f"{live_factory.slug}/documents/manual", ContentFile(b"\0manual"))
+    return live_factory
+
+
+def _readings() -> tuple[np.ndarray, np.ndarray]:
+    end = clock.now_ms() // 1000 * 1000
+    return end - 120_000 * np.arange(10_000, 0, -1, dtype=np.int64), np.arange(10_000) / 3.0
+
+
+def _contents(factory: Factory) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table that is archived, as text."""
+    rows: dict[str, list[tuple[object, ...]]] = {}
+    with factory_context(factory), connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [factory.schema_name])
+        for (table,) in cursor.fetchall():
+            if table not in {"django_session", "django_migrations", "telemetry_readingrun", "telemetry_readinghour"}:
+                cursor.execute(f'SELECT t::text FROM "{table}" t ORDER BY 1')
+                rows[table] = cursor.fetchall()
+    return rows
+
+
+def _archived(factory: Factory) -> io.BytesIO:
+    file = io.BytesIO()
+    archive_write(factory, file)
+    file.seek(0)
+    return file
+
+
+def test_a_factory_is_exported_deleted_and_restored_as_it_was(
+    full: Factory, tmp_path: Path, live_factories: Callable[..., Factory]
+) -> None:
+    with factory_context(full):
+        raw = api_key_create(name="PLC", scopes=["ingest"])[1]
+        machine = Machine.objects.get()
+        before = reading_store().raw(machine, ["vibration"], from_ms=0, to_ms=clock.now_ms() + 1)[0]
+    rows = _contents(full)
+    call_command("backup", full.slug, to=tmp_path)
+    factory_delete(full)
+    assert factory_remains(full.slug) == []
+    (archive,) = tmp_path.iterdir()
+    call_command("restore", archive)
+    restored = next(one for one in factories_all() if one.slug == full.slug)
+    try:
+        assert _contents(restored) == rows
+        keys_forget()
+        assert verify_key(raw, scope="ingest").factory == full.slug
+        with factory_context(restored):
+            found = reading_store().raw(Machine.objects.get(), ["vibration"], from_ms=0, to_ms=clock.now_ms() + 1)[0]
+            np.testing.assert_array_equal(found.t_ms, before.t_ms)
+            np.testing.assert_array_equal(found.values, before.values)
+            assert User.objects.get().check_password(PASSWORD)
+            assert default_storage.open(f"{restored.slug}/documents/manual").read() == b"\0manual"
+            # New rows go on behind the restored ones.
+            Machine.objects.create(key="M02")
+    finally:
+        factory_delete(restored)
+
+
+def test_it_can_be_restored_beside_itself_under_another_address(full: Factory) -> None:
+    copy = archive_restore(_archived(full), slug=f"{full.slug}-x")
+    try:
+        assert _contents(copy)["telemetry_machine"] == _contents(full)["telemetry_machine"]
+        assert default_storage.exists(f"{copy.slug}/documents/manual")
+    finally:
+        factory_delete(copy)
+    with factory_context(full):
+        assert Machine.objects.count() == 1
+
+
+def test_an_address_that_is_taken_is_left_alone(full: Factory) -> None:
+    with pytest.raises(FactoryAddressTakenError):
+        archive_restore(_archived(full))
+    with factory_context(full):
+        assert Machine.objects.count() == 1
+
+
+def test_the_trail_goes_along_and_stays_append_only(full: Factory) -> None:
+    with factory_context(full):
+        api_key_create(name="PLC", scopes=["ingest"])
+    copy = archive_restore(_archived(full), slug=f"{full.slug}-x")
+    try:
+        with factory_context(copy):
+            assert AuditEntry.objects.filter(action="api_key.created").exists()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT has_table_privilege(current_user, 'accounts_auditentry', 'DELETE')")
+                assert cursor.fetchone() == (False,)
+    finally:
+        factory_delete(copy)
+
+
+def _of_another_version() -> io.BytesIO:
+    file = io.BytesIO()
+    manifest = {
+        "format": 1,
+        "slug": "odd",
+        "name": "Odd",
+        "time_zone": "UTC",
+        "migrations": "x",
+        "tables": [],
+    }
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("manifest.json")
+        content = json.dumps(manifest).encode()
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    file.seek(0)
+    return file
+
+
+def test_what_is_no_archive_or_of_another_version_makes_no_factory(full: Factory) -> None:
+    before = len(factories_all())
+    whole = _archived(full).getvalue()
+    for content in (b"", b"not a tar", whole[:200], whole[: len(whole) // 2]):
+        with pytest.raises(ArchiveInvalidError):
+            archive_restore(io.BytesIO(content), slug="cut-short")
+    with pytest.raises(ArchiveVersionError):
+        archive_restore(_of_another_version())
+    assert len(factories_all()) == before
+    assert factory_remains("cut-short") == []
+
+
+def test_a_file_that_climbs_out_of_the_factory_is_refused(full: Factory) -> None:
+    evil = io.BytesIO()
+    with tarfile.open(fileobj=_archived(full), mode="r:gz") as good, tarfile.open(fileobj=evil, mode="w:gz") as bad:
+        for member in good:
+            bad.addfile(member, good.extractfile(member))
+        entry = tarfile.TarInfo("files/../../escaped")
+        bad.addfile(entry, io.BytesIO(b""))
+    evil.seek(0)
+    with pytest.raises(ArchiveInvalidError):
+        archive_restore(evil, slug="climber")
+    assert not (Path(settings.MEDIA_ROOT).parent / "escaped").exists()
+    assert factory_remains("climber") == []
