@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Literal
 
 import numpy as np
@@ -140,11 +141,12 @@ def _registry_read(factory: Factory) -> _Registry:
     series_ids_forget(factory.schema_name)
     now_s = clock.monotonic_s()
     registry = _Registry(read_s=now_s, checked_s=now_s, version=_version())
-    registry.machines = {machine.key: machine for machine in Machine.objects.order_by()}
-    for metric_id, key, name in Metric.objects.order_by().values_list("id", "machine__key", "name"):
+    registry.machines = {intern(machine.key): machine for machine in Machine.objects.order_by().iterator()}
+    for metric_id, key, name in Metric.objects.order_by().values_list("id", "machine__key", "name").iterator():
         # A machine that was made between the two queries is simply not known yet.
         if key in registry.machines:
-            _learn_metric(registry, key, name, metric_id)
+            # Ten thousand series have a thousand machines' keys and some dozens of names.
+            _learn_metric(registry, intern(key), intern(name), metric_id)
     _registries.put(factory.pk, registry)
     return registry
 

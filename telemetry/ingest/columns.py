@@ -1,6 +1,6 @@
 """Gathers readings of any number of bodies into columns, with what each body had refused. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -64,17 +64,18 @@ class Columns:
 
     def row(self, machine: str, metrics: Mapping[str, float], *, t_ms: int, index: int) -> None:
         """Take one reading of each metric; values that are no readings are refused one by one."""
-        values = metrics.values()
-        # The sum of finite values of this size is finite; NaN makes every comparison false.
-        if not metrics or not (min(values) >= -LARGEST_VALUE and max(values) <= LARGEST_VALUE and _finite(values)):
-            metrics = self._sifted(machine, metrics, index)
-            values = metrics.values()
         shape = tuple(metrics)
+        # Many machines of one metric are what a gateway sends: one comparison for each, which NaN makes false.
+        if not (-LARGEST_VALUE <= metrics[shape[0]] <= LARGEST_VALUE if len(shape) == 1 else _measurable(metrics)):
+            metrics = self._sifted(machine, metrics, index)
+            shape = tuple(metrics)
         known = self._shapes.get(machine)
         if known is None:
-            known = self._shapes[machine] = (shape, self._new_codes(shape_keys(machine, shape)))
+            keys, first = self._keys, len(self._keys)
+            keys += _shape_keys_again(machine, shape) if len(shape) <= _LONGEST_KEPT else _shape_keys(machine, shape)
+            known = self._shapes[machine] = (shape, range(first, len(keys)))
         self._row_codes += known[1] if known[0] == shape else [self._code(machine, metric) for metric in shape]
-        self._row_values += values
+        self._row_values += metrics.values()
         self._t_ms.append(t_ms)
         self._index.append(index)
         self._lengths.append(len(shape))
@@ -139,19 +140,20 @@ class Columns:
         return good
 
 
-def shape_keys(machine: str, metrics: Shape) -> Sequence[Key]:
-    """The keys of a machine's metrics."""
-    return _shape_keys_again(machine, metrics) if len(metrics) <= _LONGEST_KEPT else _shape_keys(machine, metrics)
-
-
 def _shape_keys(machine: str, metrics: Shape) -> Sequence[Key]:
+    """The keys of a machine's metrics."""
     return [(machine, metric) for metric in metrics]
 
 
 _shape_keys_again = lru_cache(maxsize=10_000)(_shape_keys)
 
 
-def _finite(values: Iterable[float]) -> bool:
+def _measurable(metrics: Mapping[str, float]) -> bool:
+    """Whether there are values, all of them readings."""
+    values = metrics.values()
+    # The sum of finite values of this size is finite; NaN makes every comparison false.
+    if not metrics or not (min(values) >= -LARGEST_VALUE and max(values) <= LARGEST_VALUE):
+        return False
     total = sum(values)
     return total - total == 0
 

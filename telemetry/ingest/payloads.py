@@ -47,6 +47,7 @@ class _BlockBody(_Body, gc=False):
     readings: list[_BlockItem] | None = None  # type: ignore[assignment]  # and these may be blocks too
 
 
+_BLOCKS = (_BlockItem, _BlockBody)
 # Readings one by one are what devices mostly send, and the narrower type is read faster.
 _Decoder: TypeAlias = msgspec.json.Decoder[_Body | list[_Item]]
 _decoders: Sequence[_Decoder] = (
@@ -75,7 +76,7 @@ def parse_into(columns: Columns, body: bytes, *, received_ms: int, machine: str 
         raise TooLargeError(f"One body may have {MAX_BYTES:,} bytes.")
     items = _typed_items(body)
     if items is not None:
-        _check_count(sum(map(_count, items)))
+        _check_count(sum([_count(item) for item in items]))
         for index, item in enumerate(items):
             _take(columns, item, index=index, received_ms=received_ms, machine=machine or "")
         return
@@ -112,7 +113,7 @@ def _decoded(body: bytes) -> _Body | list[_Item] | None:
 
 
 def _count(item: _Item) -> int:
-    if not isinstance(item, _BlockItem | _BlockBody):
+    if not isinstance(item, _BLOCKS):
         return len(item.metrics or ())
     return sum(len(value) if isinstance(value, list) else 1 for value in (item.metrics or {}).values())
 
@@ -138,7 +139,7 @@ def _take(columns: Columns, item: _Item, *, index: int, received_ms: int, machin
     except TimestampError as error:
         columns.refuse(Rejection(index, "", "timestamp_invalid", str(error), name))
         return
-    if isinstance(item, _BlockItem | _BlockBody):
+    if isinstance(item, _BLOCKS):
         metrics = _without_lists(columns, name, metrics, index)
     columns.row(name, metrics, t_ms=t_ms, index=index)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 
 from common.expiring import ExpiringMap
 from telemetry.models import Machine, Metric
@@ -39,7 +40,9 @@ def series_places(schema: str, keys: Iterable[Key], machines: Mapping[str, Machi
         return held.value.places
     read = Places()
     found = Metric.objects.order_by().values_list("machine__key", "machine_id", "name", "id")
-    for machine, machine_id, name, metric_id in found.iterator():
+    for key, machine_id, metric, metric_id in found.iterator():
+        # Ten thousand series have a thousand machines' keys and some dozens of names.
+        machine, name = intern(key), intern(metric)
         read.machines[machine] = machine_id
         read.places[machine, name] = machine_id << 32 | metric_id
     _by_schema.put(schema, read)
