@@ -13,6 +13,7 @@ from accounts.actions import ADMINISTRATORS, PEOPLE, actions_of_role
 from accounts.audit import audit_record
 from accounts.models import CustomRole, Invitation, Role, User
 from accounts.permissions import actions_of, permits
+from accounts.sessions import sessions_end
 from common import clock
 from common.errors import ConflictError, LimitReachedError, NotFoundError, NotPermittedError
 from tenants.consumers import sockets_close
@@ -154,6 +155,7 @@ def person_deactivate(*, actor: User, person: User) -> User:
     person_deactivate_check(actor=actor, person=person)
     person.is_active = False
     person.save(update_fields=["is_active"])
+    sessions_end(person)
     audit_record(actor=actor, action="person.deactivated", target=person.email)
     person_sockets_close(person)
     return person
