@@ -40,7 +40,7 @@ def note_write(request: HttpRequest, key: str) -> HttpResponse:
 @page_requires("view")
 def note_drop(request: HttpRequest, note_id: int) -> HttpResponse:
     """Remove a note; its author may, and who configures machines."""
-    note = get_object_or_404(MachineNote.objects.select_related("machine"), pk=note_id)
+    note: MachineNote = get_object_or_404(MachineNote.objects.select_related("machine"), pk=note_id)
     machine = note.machine
     note_remove(user=request.user, note=note)  # type: ignore[arg-type]
     return _answer(request, machine)
@@ -65,7 +65,7 @@ def document_upload(request: HttpRequest, key: str) -> HttpResponse:
 @page_requires("view")
 def document_drop(request: HttpRequest, document_id: int) -> HttpResponse:
     """Remove a document; who added it may, and who configures machines."""
-    document = get_object_or_404(MachineDocument.objects.select_related("machine"), pk=document_id)
+    document: MachineDocument = get_object_or_404(MachineDocument.objects.select_related("machine"), pk=document_id)
     machine = document.machine
     document_remove(user=request.user, document=document)  # type: ignore[arg-type]
     return _answer(request, machine)
@@ -75,7 +75,7 @@ def document_drop(request: HttpRequest, document_id: int) -> HttpResponse:
 @page_requires("view")
 def document_download(request: HttpRequest, document_id: int) -> HttpResponse:
     """The file itself: always a download, never a page of ours, whatever somebody put into it."""
-    document = get_object_or_404(MachineDocument, pk=document_id)
+    document: MachineDocument = get_object_or_404(MachineDocument, pk=document_id)
     try:
         file = document.file.open("rb")
     except FileNotFoundError as error:
