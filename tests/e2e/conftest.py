@@ -70,7 +70,7 @@ class Person:
         self.page.goto(factory_url)
         self.page.locator("#id_login").fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
 
     def shoot(self, name: str, *, full_page: bool = False, drawn_ms: int = 0) -> None:
         """Keep a picture for looking at, when SCREENSHOTS_DIR says where; charts are given a while to draw."""
