@@ -1,4 +1,4 @@
-"""Every page of a factory, as the URLconf and its links know them: usable with a screen reader, by keys, at any width."""
+"""Every page of a factory, as the URLconf and its links know them: with a screen reader, by keys, at any width."""
 
 import re
 from collections.abc import Callable, Iterator
