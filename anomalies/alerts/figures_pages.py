@@ -133,7 +133,13 @@ def rows_of(found: AlarmFigures) -> list[Row]:
 
     def row(name: str, value: float | None, unit: str, target: str, *told: Any) -> Row:
         source, good = told
-        shown = figure(value) if unit != "%" else ("–" if value is None else f"{value * 100:.1f}")
+        shown = (
+            str(value)
+            if isinstance(value, int)
+            else figure(value)
+            if unit != "%"
+            else ("–" if value is None else f"{value * 100:.1f}")
+        )
         return Row(name=name, value=shown, unit=unit, target=target, source=source, good=good)
 
     per_10, per_hour = found.per_operator_10_min, found.per_operator_hour

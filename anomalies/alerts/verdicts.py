@@ -60,7 +60,7 @@ class Precision:
 
 
 def precisions() -> list[Precision]:
-    """Every source that raised an alert within WINDOW; the least trusted with the most verdicts first."""
+    """Every source with an alert of WINDOW that is over or judged; the least trusted with the most verdicts first."""
     rows = list(
         Alert.objects.filter(raised_at__gte=clock.now() - WINDOW)
         .order_by()
@@ -72,7 +72,9 @@ def precisions() -> list[Precision]:
     )
     machines = Machine.objects.in_bulk({row["machine"] for row in rows})
     rules = Rule.objects.in_bulk({pk for row in rows if (pk := _rule_id(row["cause"])) is not None})
-    found = [_precision(kind, rows_of, rules, machines) for kind, rows_of in _sources(rows).items()]
+    sources = _sources(rows, known=set(rules))
+    found = [_precision(source, rows_of, rules, machines) for source, rows_of in sources.items()]
+    found = [each for each in found if each.judged or each.unjudged]
     return sorted(found, key=lambda each: (each.judged == 0, each.precision or 0.0, -each.judged, each.name))
 
 
@@ -109,13 +111,17 @@ def threshold_of(when: Mapping[str, Any]) -> dict[str, Any] | None:
     return leaf if plain and not leaf.get("minus") else None
 
 
-def _sources(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, Any], list[dict[str, Any]]]:
-    """Rules are judged as a whole, detectors by machine, checks of the data by their kind."""
+def _sources(rows: Iterable[dict[str, Any]], *, known: set[int]) -> dict[tuple[str, Any], list[dict[str, Any]]]:
+    """Rules are judged as a whole, deleted ones together, detectors by machine, checks of the data by their kind."""
     found: dict[tuple[str, Any], list[dict[str, Any]]] = {}
     for row in rows:
         kind = row["cause"].partition(":")[0]
         rule_id = _rule_id(row["cause"])
-        key = ("rule", rule_id) if rule_id else ("detector", row["machine"]) if kind == "detector" else ("check", kind)
+        key: tuple[str, Any] = ("check", kind)
+        if kind == "rule":
+            key = ("rule", rule_id if rule_id in known else None)
+        elif kind == "detector":
+            key = ("detector", row["machine"])
         found.setdefault(key, []).append(row)
     return found
 
@@ -142,7 +148,7 @@ def _precision(
 
 def _name(kind: str, key: Any, rule: Rule | None, machine: Machine | None) -> str:
     if kind == "rule":
-        return str(rule) if rule else _("A rule that was deleted")
+        return str(rule) if rule else _("Rules that were deleted")
     if kind == "detector":
         return _("Detector of %(machine)s") % {"machine": machine}
     words = {"silence": _("Silent machines"), "stuck": _("Stuck sensors"), "missing": _("Missing metrics")}
