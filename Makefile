@@ -26,7 +26,7 @@ export STATE_DIR
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test test-tools check lint types floors migrations deploy front-end words lock bench faults fuzz clean clean-all
+.PHONY: help python setup demo test test-tools check lint types floors migrations deploy front-end screenshots words lock bench faults fuzz clean clean-all
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ front-end: setup
 	@$(NPM) run --silent lint
 	@$(NPM) run --silent types
 	@$(NPM) run --silent test
+
+screenshots: setup ## take the pictures of docs/screenshots from a running `make demo` (PORT=8000)
+	@$(BIN)/python -m factorypulse.dev.screenshots --url http://demo.localhost:$(PORT)
 
 words: setup ## gather the sentences for translators and compile what they wrote (needs gettext)
 	@$(BIN)/python -m django makemessages --locale=de --no-wrap --no-location --no-obsolete \

@@ -35,7 +35,9 @@ def language_choose(request: HttpRequest) -> HttpResponse:
     language = request.POST.get("language", "")
     if language and language not in dict(settings.LANGUAGES):
         return HttpResponseBadRequest(_("There is no such language here."))
-    User.objects.filter(pk=request.user.pk).update(language=language)
+    person = User.objects.get(pk=str(request.user.pk))
+    person.language = language
+    person.save(update_fields=["language"])
     if language:
         translation.activate(language)
     messages.success(request, _("Saved."))

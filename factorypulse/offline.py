@@ -87,8 +87,8 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 def files_version() -> str:
     """A digest of every script, style and icon, as this process found them when it began."""
     digest = hashlib.sha256()
-    for root in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS):
-        for folder in _FOLDERS if root else ():
+    for root in filter(None, (settings.STATIC_ROOT, *settings.STATICFILES_DIRS)):
+        for folder in _FOLDERS:
             for path in sorted((Path(root) / folder).rglob("*")):
                 if path.is_file():
                     digest.update(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
