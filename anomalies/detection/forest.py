@@ -3,7 +3,7 @@
 Liu, Ting, Zhou, "Isolation Forest", ICDM 2008. `forest_score` equals scikit-learn's `score_samples` within 1e-12.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,12 +91,56 @@ def forest_score(forest: Forest, rows: Float64Array) -> Float64Array:
     return np.exp2(-scores / forest.usual_path)
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedForests:
+    """The forests of many machines one after another, to be walked in one go; build it anew when a model changes.
+
+    node: (machines, trees), where each walk begins. steps: (nodes, 2), where it goes right and left.
+    """
+
+    node: NDArray[np.int64]
+    split_on: NDArray[np.int64]
+    limit: Float64Array
+    steps: NDArray[np.int64]
+    path: Float64Array
+    depth: int
+    usual_path: Float64Array
+
+
+def forests_join(forests: Sequence[Forest]) -> JoinedForests:
+    """Join forests of equally many trees."""
+    offsets = np.cumsum([0, *(len(forest.limit) for forest in forests[:-1])])
+    pairs = list(zip(forests, offsets.tolist(), strict=True))
+    return JoinedForests(
+        node=np.array([forest.roots.astype(np.int64) + offset for forest, offset in pairs]),
+        split_on=np.concatenate([forest.split_on.astype(np.int64) for forest in forests]),
+        limit=np.concatenate([forest.limit for forest in forests]),
+        steps=np.concatenate(
+            [np.column_stack([forest.right, forest.left]).astype(np.int64) + offset for forest, offset in pairs]
+        ),
+        path=np.concatenate([forest.path for forest in forests]),
+        depth=max(forest.depth for forest in forests),
+        usual_path=np.array([forest.usual_path for forest in forests]),
+    )
+
+
+def forests_score(joined: JoinedForests, rows: Float64Array) -> Float64Array:
+    """One finite row of each machine, shape (machines, f), by its own forest: what `forest_score` gives for each."""
+    values = np.ascontiguousarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float32)
+    flat, first = values.ravel(), (np.arange(len(values)) * values.shape[1])[:, None]
+    node, steps = joined.node, joined.steps.ravel()
+    for _ in range(joined.depth):
+        goes_left = flat.take(first + joined.split_on.take(node)) <= joined.limit.take(node)
+        node = steps.take(2 * node + goes_left)
+    return np.asarray(np.exp2(-(joined.path.take(node).sum(axis=1) / joined.node.shape[1]) / joined.usual_path))
+
+
 def _mean_path(forest: Forest, values: NDArray[np.float32]) -> Float64Array:
-    node = np.broadcast_to(forest.roots, (len(values), len(forest.roots))).copy()
-    row = np.arange(len(values))[:, None]
+    node = np.broadcast_to(forest.roots, (len(values), len(forest.roots)))
+    flat, first = np.ascontiguousarray(values).ravel(), (np.arange(len(values)) * values.shape[1])[:, None]
     for _ in range(forest.depth):
-        goes_left = values[row, forest.split_on[node]] <= forest.limit[node]
-        node = np.where(goes_left, forest.left[node], forest.right[node])
+        goes_left = flat.take(first + forest.split_on.take(node)) <= forest.limit.take(node)
+        node = np.where(goes_left, forest.left.take(node), forest.right.take(node))
     mean: Float64Array = forest.path[node].sum(axis=1) / len(forest.roots)
     return mean
 
