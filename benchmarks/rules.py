@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.journey.meter import costs
+from telemetry.readings import ReadingBatch
 
 RESULT = Path(os.environ.get("STATE_DIR", ".factorypulse")) / "bench" / "rules.json"
 SECONDS = int(os.environ.get("SECONDS_RUN", "30"))
@@ -51,9 +52,8 @@ def main() -> None:
         ]
     print(f"Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"Durable when states were kept: yes, PostgreSQL with fsync. {SECONDS} seconds of readings each")
-    print(
-        f"{'1,000 rules of two conditions':<34}{'pairs':>8}{'worker':>9}{'Postgres':>10} cores{'p50 ms':>9}{'longest':>9}"
-    )
+    print(f"{'1,000 rules of two conditions':<34}{'pairs':>8}{'worker':>9}{'Postgres':>10} cores", end="")
+    print(f"{'p50 ms':>9}{'longest':>9}")
     for row in found:
         print(f"{row.rules:<34}{row.pairs:>8,}{row.worker_cores:>9.2f}{row.postgres_cores:>10.2f}      ", end="")
         print(f"{row.p50_ms:>9.0f}{row.longest_ms:>9.0f}")
@@ -114,9 +114,7 @@ def _rules_make(machines_each: int) -> None:
     )
 
 
-def _second_of_readings(t_ms: int) -> "object":
-    from telemetry.readings import ReadingBatch
-
+def _second_of_readings(t_ms: int) -> ReadingBatch:
     keys = [(_key(machine), _metric(metric)) for machine in range(MACHINES) for metric in range(METRICS)]
     count = len(keys)
     values = np.random.default_rng(t_ms).normal(50.0, 5.0, count)
