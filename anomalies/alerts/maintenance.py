@@ -200,7 +200,7 @@ def _kind(target: Target) -> str:
     return {Machine: "machine", Line: "line", Site: "site"}[type(target)]
 
 
-def _span(window: MaintenanceWindow) -> dict[str, str]:
+def _span(window: MaintenanceWindow) -> dict[str, Any]:
     return {"from": window.starts_at.isoformat(), "to": window.ends_at.isoformat()}
 
 

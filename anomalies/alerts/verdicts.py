@@ -61,7 +61,7 @@ class Precision:
 
 def precisions() -> list[Precision]:
     """Every source with an alert of WINDOW that is over or judged; the least trusted with the most verdicts first."""
-    rows = list(
+    rows: list[Any] = list(
         Alert.objects.filter(raised_at__gte=clock.now() - WINDOW)
         .order_by()
         .values("cause", "machine")
