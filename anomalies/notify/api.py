@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
@@ -136,7 +135,7 @@ class TargetsView(APIView):
         operation_id="targets_list", summary="List webhooks and chat rooms", responses=TargetSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        found: QuerySet[NotificationTarget] = NotificationTarget.objects.all()
+        found: Any = NotificationTarget.objects.all()
         return Response(TargetSerializer(found, many=True).data)
 
     @extend_schema(

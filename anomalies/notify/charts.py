@@ -62,8 +62,8 @@ def charts_warm() -> None:
 
     figure = Figure(figsize=(1, 1), dpi=50)
     canvas = FigureCanvasAgg(figure)
-    panel = figure.subplots()
-    panel.plot([clock.now()], [0.0])
+    panel: Any = figure.subplots()
+    panel.axvline(clock.now())
     _draw_time(panel, clock.now() - _BEFORE, clock.now(), ZoneInfo("UTC"))
     _compact(canvas)
 
