@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7, help="another seed is another line")
     parser.add_argument("--machine", help="one machine alone, by the beginning of its key")
     asked = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for machine in food_line(seed=asked.seed):
         if machine.key.startswith(asked.machine or ""):
             events = list(machine_events(machine, days=asked.days))
             rows.append({"machine": machine.key, "false_alerts": len(events), "by": "; ".join(events)})
             print(rows[-1], flush=True)
-    total = sum(int(row["false_alerts"]) for row in rows)
+    total = sum(row["false_alerts"] for row in rows)
     print(table_of(["machine", "false alerts", "by"], [list(row.values()) for row in rows]))
     print(f"\n{total} false alerts of {len(rows)} machines in {asked.days} days")
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,30 @@ def test_a_file_that_is_no_recording_is_refused_by_name(tmp_path, content):
         recording_read(tmp_path / "bad.csv")
 
 
+def test_a_drop_of_the_flow_is_an_alarm_and_what_was_before_is_not(tmp_path):
+    water_rig(tmp_path / "rig.csv")
+    alarms = {int(row): alarm for _series, row, alarm, _score in SETS["skab"](tmp_path, None).rows}
+    assert not any(alarms[row] for row in range(600))
+    assert all(alarms[row] for row in range(640, 900))
+
+
+def test_labelled_recordings_teach_what_others_are(tmp_path):
+    noise, time_s = np.random.default_rng(1), np.arange(8_192) / 8_192
+    (tmp_path / "taught" / "inputs").mkdir(parents=True)
+    (tmp_path / "hidden").mkdir()
+    truth = ["series_id,broken_tooth,load_pct"]
+    for at in range(8):
+        broken, folder = at % 2, "hidden" if at >= 6 else "taught/inputs"
+        signal = (1 + at) * (np.sin(2 * np.pi * 400 * time_s) + broken * np.sin(2 * np.pi * 2_900 * time_s))
+        values = signal + noise.normal(0, 0.3, len(signal))
+        (tmp_path / folder / f"rec{at}.csv").write_text("a1\n" + "\n".join(f"{value:.4f}" for value in values) + "\n")
+        truth.append(f"rec{at},{broken},{at}")
+    (tmp_path / "taught" / "truth.csv").write_text("\n".join(truth[:7]) + "\n")
+    table = SETS["gearbox"](tmp_path / "hidden", tmp_path / "taught")
+    assert table.columns == ("series_id", "label", "prob")
+    assert [row[:2] for row in table.rows] == [("rec6", 0), ("rec7", 1)]
+
+
 def test_a_wrong_path_is_told_plainly_and_leaves_no_file(tmp_path):
     done = run("nab", "--inputs", tmp_path / "nowhere", "--out", tmp_path / "out.csv")
     assert done.returncode == 1
