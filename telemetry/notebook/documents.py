@@ -4,6 +4,7 @@ from __future__ import annotations  # an uploaded file is generic for the type c
 
 from typing import Any
 
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Sum
@@ -15,6 +16,7 @@ from accounts.models import User
 from common.errors import InvalidInputError, LimitReachedError
 from telemetry.models import Machine, MachineDocument
 from telemetry.notebook.notes import require_own
+from tenants.models import Factory
 
 DOCUMENT_BYTES = 20 * 1024**2
 DOCUMENTS_PER_MACHINE = 200
@@ -139,6 +141,22 @@ def _file_goes(instance: MachineDocument, **_kwargs: Any) -> None:
     transaction.on_commit(lambda: storage.delete(name))
 
 
+def _factory_gone(instance: Factory, **_kwargs: Any) -> None:
+    """Its address may be given to somebody else: nothing of it stays in the storage either."""
+    folder = f"{instance.slug}/documents"
+
+    def remove() -> None:
+        try:
+            _folders, names = default_storage.listdir(folder)
+        except FileNotFoundError:
+            return  # nobody has added anything
+        for name in names:
+            default_storage.delete(f"{folder}/{name}")
+
+    transaction.on_commit(remove)
+
+
 def connect() -> None:
     """Called once, when Django is ready."""
+    post_delete.connect(_factory_gone, sender=Factory, dispatch_uid="telemetry.notebook.documents.factory")
     post_delete.connect(_file_goes, sender=MachineDocument, dispatch_uid="telemetry.notebook.documents")

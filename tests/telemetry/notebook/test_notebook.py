@@ -13,7 +13,9 @@ from telemetry.machines import machine_delete
 from telemetry.models import Machine, MachineDocument, MachineNote
 from telemetry.notebook import documents
 from telemetry.notebook.documents import DocumentRefusedError, DocumentsLimitError, document_add
+from tenants.context import factory_context
 from tenants.models import Factory
+from tenants.provisioning import factory_delete
 from tests.conftest import FactoryClient, host_of
 
 Clients = Callable[..., FactoryClient]
@@ -159,3 +161,14 @@ def test_file_whose_row_could_not_be_written_is_not_kept(
     with pytest.raises(RuntimeError), transaction.atomic():
         document_add(user=operator, machine=pump, upload=upload())
     assert kept(tmp_path) == []
+
+
+def test_nothing_of_a_deleted_factory_stays(live_factories: Callable[..., Factory], tmp_path: Path) -> None:
+    going, staying = live_factories(), live_factories()
+    for factory in (going, staying):
+        with factory_context(factory):
+            user = User.objects.create_user(email="a@x.example", password=None)
+            machine = Machine.objects.create(key="M01")
+            document_add(user=user, machine=machine, upload=upload())
+    factory_delete(going)
+    assert [path.parent.parent.name for path in kept(tmp_path)] == [staying.slug]
