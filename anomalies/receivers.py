@@ -35,7 +35,8 @@ def evaluate_soon(*, factory: Factory, machines: Mapping[str, tuple[int, int]], 
     """
     from anomalies.tasks import evaluate
 
-    late_note(_late.see(factory.slug, kwargs.get("batch", ())))
+    if (batch := kwargs.get("batch")) is not None:
+        late_note(_late.see(factory.slug, batch))
     try:
         _count(int(kwargs.get("readings", 0)))
         if not cache.add(_WAITING, 1, timeout=_MARKER_EXPIRES_S):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 from django.db import connection
 
 from anomalies.models import LateReadings
-from telemetry.readings import Series
+from telemetry.readings import Key, ReadingBatch
 
 _NOTE = """
 INSERT INTO anomalies_latereadings AS l (machine_id, from_ms, count)
@@ -17,6 +18,7 @@ ON CONFLICT (machine_id) DO UPDATE SET from_ms = least(l.from_ms, excluded.from_
 # gone on without it.
 _BEHIND_MS = 60_000
 _SERIES_MOST = 200_000
+_FAR = 1 << 62
 
 
 class LateNotes:
@@ -26,24 +28,36 @@ class LateNotes:
     """
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, str, str], int] = {}
-        self._machines: dict[tuple[str, str], int] = {}
+        # By factory: the newest reading of each series, and of each machine.
+        self._series: dict[str, dict[Key, int]] = {}
+        self._machines: dict[str, dict[str, int]] = {}
 
-    def see(self, factory: str, batch: Iterable[Series]) -> dict[str, int]:
+    def see(self, factory: str, batch: ReadingBatch) -> dict[str, int]:
         """The machines to which something late was stored, with its earliest time (ms)."""
         late: dict[str, int] = {}
-        if len(self._series) > _SERIES_MOST:
-            self._series.clear()
-        for part in batch:
-            first, last = int(part.t_ms.min()), int(part.t_ms.max())
-            key = (factory, part.machine, part.metric)
-            newest = self._series.get(key)
-            behind = self._machines.get((factory, part.machine), 0) - _BEHIND_MS
-            if (newest is not None and first <= newest) or first <= behind:
-                late[part.machine] = min(first, late.get(part.machine, first))
-            self._series[key] = max(last, newest or 0)
-            self._machines[(factory, part.machine)] = max(last, self._machines.get((factory, part.machine), 0))
+        series, machines = self._series.setdefault(factory, {}), self._machines.setdefault(factory, {})
+        if len(series) > _SERIES_MOST:
+            series.clear()
+        # A device sends each of its series once a batch: what is done for each of them must be little.
+        for key, first, last in _spans(batch):
+            machine, newest = key[0], series.get(key)
+            heard = machines.get(machine, 0)
+            if (newest is not None and first <= newest) or first <= heard - _BEHIND_MS:
+                late[machine] = min(first, late.get(machine, first))
+            if newest is None or last > newest:
+                series[key] = last
+            if last > heard:
+                machines[machine] = last
         return late
+
+
+def _spans(batch: ReadingBatch) -> Iterable[tuple[Key, int, int]]:
+    """Each series that has readings, with its earliest and its latest."""
+    first = np.full(len(batch.keys), _FAR, np.int64)
+    last = -first
+    np.minimum.at(first, batch.codes, batch.t_ms)
+    np.maximum.at(last, batch.codes, batch.t_ms)
+    return (span for span in zip(batch.keys, first.tolist(), last.tolist(), strict=True) if span[1] < _FAR)
 
 
 def late_note(late: Mapping[str, int]) -> None:
