@@ -12,7 +12,7 @@ from tenants.context import factory_current
 from tenants.limits import limit_sentence, limits_of
 
 
-class LineWidget(widgets.Widget):  # type: ignore[misc]  # import-export carries no types
+class LineWidget(widgets.Widget):
     """A line as “site / line”; empty for none."""
 
     def clean(self, value: Any, row: Any = None, **_given: Any) -> Line | None:
@@ -31,7 +31,7 @@ class LineWidget(widgets.Widget):  # type: ignore[misc]  # import-export carries
         return f"{value.site.name} / {value.name}" if value else ""
 
 
-class MachineResource(resources.ModelResource):  # type: ignore[misc]
+class MachineResource(resources.ModelResource):
     """A machine a row, known by its key."""
 
     line = fields.Field(attribute="line", column_name="line", widget=LineWidget())
@@ -47,7 +47,7 @@ class MachineResource(resources.ModelResource):  # type: ignore[misc]
 
     def before_save_instance(self, instance: Machine, row: Any, **_given: Any) -> None:
         """As `machine_create` checks it. Raises ValidationError."""
-        if instance.pk is not None:
+        if not instance._state.adding:
             return
         fault = name_fault(instance.key, "metric")
         if fault is not None:
@@ -57,7 +57,7 @@ class MachineResource(resources.ModelResource):  # type: ignore[misc]
             raise ValidationError(limit_sentence("machines", limits))
 
 
-class MetricResource(resources.ModelResource):  # type: ignore[misc]
+class MetricResource(resources.ModelResource):
     """A metric a row, known by its machine and name; what an import says of unit and kind counts as confirmed."""
 
     machine = fields.Field(
@@ -77,7 +77,7 @@ class MetricResource(resources.ModelResource):  # type: ignore[misc]
 
     def before_save_instance(self, instance: Metric, row: Any, **_given: Any) -> None:
         """Metrics appear with their first reading; a file describes those that are there. Raises ValidationError."""
-        if instance.pk is None:
+        if instance._state.adding:
             told = {"machine": instance.machine.key, "metric": instance.name}
             raise ValidationError(_("“%(machine)s” has no metric “%(metric)s”.") % told)
         if instance.kind not in self.kinds:

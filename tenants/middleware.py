@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import set_urlconf
+from django.urls import reverse, set_urlconf
 from django.utils.translation import gettext as _
 
 from tenants.context import factory_enter
@@ -123,7 +123,8 @@ def _shut(request: HttpRequest, factory: Factory) -> HttpResponse:
         detail = f"{detail} {factory.suspended_reason}".strip()
     if is_api_path(request.path):
         return refusal(request, status=403, code=code, detail=detail)
-    context = {"detail": detail, "leaving": factory.delete_after_at is not None}
+    factory_page = reverse("factory_home", urlconf=settings.ROOT_URLCONF)
+    context = {"detail": detail, "leaving": factory.delete_after_at is not None, "factory_page": factory_page}
     return HttpResponse(render_to_string("public/shut.html", context), status=403)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from accounts.audit import audit_record
 from common.units import UnitSystem
 from telemetry.history import export
 from telemetry.history.windows import Window
@@ -48,6 +49,15 @@ def csv_response(
     if factory is None:
         raise FactoryNotFoundError(_("No factory is asked."))
     rows = _rows(factory, machine, metrics, window, points=points, system=system)
+    # Whoever takes readings along is written down.
+    audit_record(
+        actor=request.user,
+        action="readings.exported",
+        target=machine.key,
+        metrics=len(metrics),
+        from_ms=window.from_ms,
+        to_ms=window.to_ms,
+    )
     stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in machine.key)
     return csv_download(request._request, rows, stem)
 

@@ -21,8 +21,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Mock:
 
 
 def test_the_page_says_the_same_to_everybody(public_client: FactoryClient, asked: Mock, operator: User) -> None:
-    answers = {public_client.post("/find", {"email": email}).content for email in (operator.email, "nobody@x.example")}
-    assert len(answers) == 1
+    answers = [public_client.post("/find", {"email": email}) for email in (operator.email, "nobody@x.example")]
+    said = {answer.content.replace(str(answer.context["csrf_token"]).encode(), b"") for answer in answers}
+    assert len(said) == 1
     assert asked.delay.call_count == 2
     assert public_client.post("/find", {"email": "no address"}).status_code == 422
 

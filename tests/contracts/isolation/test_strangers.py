@@ -46,7 +46,6 @@ PUBLIC_PAGES = {
     # A phone asks for these before anybody has signed in: names, colours and icons of the product, none of a factory.
     "manifest",
     "service_worker",
-    "offline",
     "influx_health",
     # Signing in, and what belongs to it.
     "account_login",
@@ -62,6 +61,14 @@ PUBLIC_PAGES = {
     "invitation_accept",
     "signup_handover",
     "mfa_authenticate",
+    "mfa_login_webauthn",
+    # By the factory's own identity provider, where it has one.
+    "openid_connect_login",
+    "openid_connect_callback",
+    "socialaccount_login_cancelled",
+    "socialaccount_login_error",
+    "socialaccount_signup",  # closed, as above
+    "support_enter",  # proves by its link
 }
 PUBLIC_API = {"api_login", "api_refresh", "api_logout"}  # prove by their body
 SAMPLES = {"int": "1", "str": SECRET, "slug": SECRET, "path": "1", "uuid": "00000000-0000-0000-0000-000000000001"}
@@ -83,6 +90,7 @@ def _sample(route: str) -> str:
     """A path that the route accepts: its own parts filled with identifiers that exist in acme."""
     if "(?P<" in route or route.startswith("^"):
         route = route.replace("(?P<url>.*)", "nothing").replace("(?P<uidb36>[0-9A-Za-z]+)", "1")
+        route = route.replace("(?P<provider_id>[^/]+)", "plant")
         return route.replace("(?P<key>.+)", "x").replace("(?P<key>[-:\\w]+)", "x").strip("^$").replace("\\Z", "")
     return re.sub(r"<(?:(\w+):)?\w+>", lambda found: SAMPLES.get(found[1] or "str", "1"), route)
 
