@@ -49,10 +49,11 @@ class Firing:
 
 @dataclass(slots=True)
 class MachineBacktest:
-    """One machine's past under the rule. evaluated_to_ms: up to where there was time to look."""
+    """One machine's past. evaluated_to_ms: up to where there was time to look; first_ms: its first reading."""
 
     machine: Machine
     evaluated_to_ms: int
+    first_ms: int | None = None
     readings: int = 0
     fired: int = 0
     active_ms: int = 0
@@ -161,6 +162,8 @@ class _Run:
             self._note(crossing)
         held = sum(len(part) for part in series.values())
         self._found.readings += held
+        if self._found.first_ms is None and held:
+            self._found.first_ms = min(int(part.t_ms[0]) for part in series.values() if len(part))
         self._pace(held)
         self.at_ms = end
 

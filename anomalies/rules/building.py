@@ -247,7 +247,8 @@ def _charts(row: MachineBacktest, leaves: Sequence[Any], found: Backtest) -> lis
                 "band": band,
             },
             "zone": machine_zone(row.machine).key,
-            "from": found.from_ms,
+            # A plant that is new shows what there is, and not weeks of nothing.
+            "from": max(found.from_ms, row.first_ms or 0),
             "to": found.to_ms,
             "marks": marks,
         }

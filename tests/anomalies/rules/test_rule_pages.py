@@ -179,6 +179,8 @@ def test_the_past_is_shown_before_anything_is_saved(browser, plant):
     assert "It would have fired <strong>once</strong>" in part
     assert 'data-module="rule-chart"' in part
     assert '"band": [80.0, 80.0]' in part
+    assert "once, 2 min in all" in part
+    assert f'"from": {int(t_ms[0])},' in part
     page = browser.post("/rules/try", form).content.decode()
     assert "It would have fired <strong>once</strong>" in page
     refused = browser.post("/rules/try", {**form, "value:0.0": ""}, headers={"HX-Request": "true"}).content.decode()
