@@ -15,6 +15,8 @@ export function createAlarmSound(button) {
   /** @type {AudioContext | null} */
   let audio = null;
 
+  // Without this script it could do nothing.
+  button?.removeAttribute("hidden");
   const show = () => {
     button?.setAttribute("aria-pressed", String(on));
     button?.classList.toggle("button--on", on);
