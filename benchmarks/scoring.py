@@ -18,7 +18,7 @@ from telemetry.readings import Float64Array
 
 RESULT = FOLDER / "scoring.json"
 _FEATURES, _HISTORY, _MACHINES = 15, 3_600, 200
-_ROWS, _BATCHES, _SLOW_ROWS = 2_000, 200, 100
+_ROWS, _BATCHES, _SLOW_ROWS, _TAUGHT = 2_000, 200, 100, 10
 
 
 def main() -> int:
@@ -41,9 +41,9 @@ def main() -> int:
 
 
 def _fleet(noise: np.random.Generator) -> Float64Array:
-    forests: list[Forest] = [
-        forest_fit(noise.normal(size=(300, _FEATURES)), seed=machine)[0] for machine in range(_MACHINES)
-    ]
+    taught = [forest_fit(noise.normal(size=(300, _FEATURES)), seed=at)[0] for at in range(_TAUGHT)]
+    # Copies of a few forests stand for many: each has its own nodes in what is joined.
+    forests: list[Forest] = [taught[machine % _TAUGHT] for machine in range(_MACHINES)]
     joined = forests_join(forests)
     rows = noise.normal(size=(_MACHINES, _FEATURES))
     alone = np.array([forest_score(forest, rows[at : at + 1])[0] for at, forest in enumerate(forests)])

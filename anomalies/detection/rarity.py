@@ -95,7 +95,7 @@ def rarity_fit(level: Float64Array, step_ms: int) -> Rarity | None:
         cells=cells,
     )
     parts = _views(blank, level)
-    first = np.array([known[0], float(parts[np.isfinite(parts[:, 2]), 2][0])])
+    first = np.array([float(parts[np.isfinite(parts[:, at]), at][0]) for at in (0, 2)])
     course = RarityCourse(first, blank.counts.copy(), 0, np.full(len(_WEIGHTS), np.inf))
     for row in parts:
         _take(blank, course, row)
