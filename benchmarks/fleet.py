@@ -98,12 +98,11 @@ def _measure(contender: FactoryPulse, browser: Any, asked: argparse.Namespace, s
     name, _, value = viewer.cookie.partition("=")
     page.context.add_cookies([{"name": name, "value": value, "url": f"http://{viewer.host}"}])
     scripts: dict[str, int] = {}
-    page.on("response", lambda answer: _weigh(answer, scripts))
     session = page.context.new_cdp_session(page)
     if slowed > 1:
         session.send("Emulation.setCPUThrottlingRate", {"rate": slowed})
     _wait_for_plant(page, viewer.host, asked.machines)
-    scripts.clear()
+    page.on("response", lambda answer: _weigh(answer, scripts))
     begun = time.monotonic()
     page.goto(f"http://{viewer.host}/", wait_until="commit")
     page.locator("[data-machine]").nth(asked.machines - 1).wait_for(state="attached")
