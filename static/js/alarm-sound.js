@@ -56,6 +56,8 @@ export function createAlarmSound(button) {
       wake();
       playedMs = -APART_MS;
       play("medium");
+      // This was a sample; an alert in the next moment sounds all the same.
+      playedMs = -APART_MS;
     },
     play,
     stop() {
