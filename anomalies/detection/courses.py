@@ -18,6 +18,7 @@ _CALM_BELOW, _CALM_CELLS, _BACK = 0.8, 10, 0.4
 # Afterwards the baseline may settle a little off where it was: a repaired machine is seldom quite the old one.
 _SETTLE_CELLS, _SETTLE_SHARE = 40, 0.05
 _DIRECTION_SHARE, _DIRECTION_FAST, _CARRIES = 0.01, 0.1, 0.5
+_FARTHEST = 1e6
 _JOINT_CALM, _JOINT_CELLS = 0.85, 10
 _RARE_CALM_CELLS = 10
 
@@ -61,7 +62,8 @@ class LevelCourse:
     def take(self, tracked: Tracked, row: Float64Array, t_ms: int) -> tuple[float, Float64Array, Float64Array]:
         """One cell: its score, each feature's signed deviation, and the limits; the course goes on."""
         limit = limit_of(tracked, self.center, self.variance)
-        signed = (row - self.center) / limit
+        # Infinity is as wrong as this, and JSON can keep it.
+        signed = np.clip((row - self.center) / limit, -_FARTHEST, _FARTHEST)
         score = float(np.fmax.reduce(np.abs(signed), initial=-1.0))
         if score < 0.0:
             return float("nan"), signed, limit
