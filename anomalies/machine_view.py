@@ -131,7 +131,7 @@ def _converted(part: dict[str, Any], units: UnitSystem) -> dict[str, Any]:
         return part
     # How far a metric moves has no zero to be shifted by.
     change = into.difference if part.get("aspect") in _MOVEMENT else into.value
-    changed = {name: change(part[name]) for name in ("observed", "limit") if part.get(name) is not None}
+    changed: dict[str, Any] = {name: change(part[name]) for name in ("observed", "limit") if part.get(name) is not None}
     if part.get("expected"):
         changed["expected"] = [change(edge) for edge in part["expected"]]
     return {**part, **changed, "unit": into.unit}

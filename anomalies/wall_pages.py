@@ -24,7 +24,9 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity.values)}
 def wall(request: HttpRequest) -> HttpResponse:
     """Every machine, as many to a screen as fit, line after line."""
     asked = request.GET.get("every", "")
-    every_s = min(_MOST_S, max(_LEAST_S, int(asked))) if asked.isascii() and asked.isdecimal() and len(asked) < 5 else EVERY_S
+    every_s = (
+        min(_MOST_S, max(_LEAST_S, int(asked))) if asked.isascii() and asked.isdecimal() and len(asked) < 5 else EVERY_S
+    )
     context = {"groups": tiles_by_line(clock.now()), "summary": dashboard_summary(), "every_s": every_s}
     return render(request, "anomalies/wall.html", {**context, **_alerts_context()})
 

@@ -51,7 +51,7 @@ class ThreadedHandler(ASGIHandler):
         signals.request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
         response: Any = refusal if request is None else self.get_response(request)
-        # A stream made for an asynchronous server enters its factory by itself, piece by piece, and is sent as it comes.
+        # A stream made for an asynchronous server enters its factory by itself, and is sent as it comes.
         if response.streaming and not response.is_async:
             # Read here: another thread's connection would be bound to another factory.
             response.streaming_content = _parts(list(response.streaming_content))

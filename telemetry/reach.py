@@ -5,7 +5,7 @@ the reach that `accounts.reach` has bound. So a page, an API view or an export t
 A model that hangs on the plant in another way says how by a class method `within_reach(reach) -> Q`.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db.models import Field, ForeignObjectRel, Manager, Model, Q, QuerySet
@@ -16,12 +16,15 @@ from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Si
 _ROOMS = frozenset({"telemetry", "anomalies", "reports"})
 
 
-class WithinReach(Manager[Any]):
-    """Mixed into the managers of models that hang on the plant."""
+_M = TypeVar("_M", bound=Model)
 
-    def get_queryset(self) -> QuerySet[Any]:
+
+class WithinReach(Manager[_M]):
+    """The manager of models that hang on the plant; mixed into managers of other kinds."""
+
+    def get_queryset(self) -> QuerySet[_M]:
         """Every row, or those within reach of whoever asks."""
-        found: QuerySet[Any] = super().get_queryset()
+        found: QuerySet[_M] = super().get_queryset()
         reach = reach_current()
         return found if reach is None else found.filter(rows_within(self.model, reach))
 
@@ -33,8 +36,11 @@ def reach_wire() -> None:
         if model._meta.app_label in _ROOMS and hangs_on_plant(model):
             for manager in model._meta.managers:
                 if not isinstance(manager, WithinReach):
-                    kind = type(manager)
-                    manager.__class__ = type(f"WithinReach{kind.__name__}", (WithinReach, kind), {})
+                    manager.__class__ = _kind_within_reach(type(manager))
+
+
+def _kind_within_reach(kind: type[Manager[Any]]) -> type[Manager[Any]]:
+    return WithinReach if kind is Manager else type(f"WithinReach{kind.__name__}", (WithinReach, kind), {})
 
 
 def hangs_on_plant(model: type[Model]) -> bool:

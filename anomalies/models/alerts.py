@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from anomalies.models.rules import Rule, Severity
 from telemetry.models import Machine
+from telemetry.reach import WithinReach
 
 Evidence = dict[str, Any]
 
@@ -161,6 +162,9 @@ class AlertEventQuerySet(models.QuerySet["AlertEvent"]):
         raise TimelineError("an alert's timeline is only ever added to")
 
 
+AlertEventManager = WithinReach.from_queryset(AlertEventQuerySet)
+
+
 class AlertEvent(models.Model):
     """One entry of an alert's timeline, which is only ever added to."""
 
@@ -175,7 +179,7 @@ class AlertEvent(models.Model):
     comment = models.TextField(blank=True)
     verdict = models.CharField(max_length=8, choices=Verdict, blank=True)
 
-    objects = AlertEventQuerySet.as_manager()
+    objects = AlertEventManager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["at", "id"]

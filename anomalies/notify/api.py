@@ -96,7 +96,7 @@ class RoutesView(APIView):
 
     @extend_schema(operation_id="routes_list", summary="List routes", responses=RouteSerializer(many=True))
     def get(self, request: Request) -> Response:
-        found = Route.objects.prefetch_related(
+        found: Any = Route.objects.prefetch_related(
             "sites", "lines", "machines", "steps__people", "steps__schedules", "steps__targets"
         )
         return Response(RouteSerializer(found, many=True).data)

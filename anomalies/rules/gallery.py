@@ -1,8 +1,7 @@
 """Rules that plants write again and again, by machine type, to begin from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -170,7 +169,7 @@ def _called(machine: str) -> str:
 def _metric(template: Template, machine: str) -> str:
     """The metric that fits best, by kind and by name; empty where there is none."""
     meant = machines_meant([machine], Machine.objects.all())
-    rows: Sequence[Any] = Metric.objects.filter(machine__in=meant).order_by("machine__key", "name")
+    rows = Metric.objects.filter(machine__in=meant).order_by("machine__key", "name")
     fitting = [row.name for row in rows if template.kind is None or row.kind == template.kind]
     better = [name for name in fitting if any(word in name.lower() for word in template.words)]
     return next(iter(better or fitting), "")

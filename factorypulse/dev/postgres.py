@@ -187,8 +187,8 @@ class EmbeddedPostgres:
             return
         # No superuser, so that the trial and the tests notice a privilege that production would not have.
         role = sql.Identifier(NAME)
-        create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}")
-        create = create.format(role, sql.Literal(self.password))
+        words = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}")
+        create = words.format(role, sql.Literal(self.password))
         with contextlib.suppress(psycopg.errors.DuplicateObject):
             connection.execute(create)
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))

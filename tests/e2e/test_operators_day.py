@@ -19,7 +19,8 @@ NewPerson = Callable[..., Person]
 MACHINE, LIMIT, BAD = "P-99", 80.0, 95.4
 # What Chromium writes for each request that a cut line refuses.
 _CUT = re.compile(
-    r"net::ERR_|htmx:afterRequest|WebSocket connection to|htmx:sendError|Response Status Error|Failed to fetch|/service-worker.js"
+    r"net::ERR_|htmx:afterRequest|WebSocket connection to|htmx:sendError|Response Status Error|Failed to fetch"
+    r"|/service-worker.js"
 )
 
 
