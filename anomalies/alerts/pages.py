@@ -58,6 +58,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "page": alerts_page(chosen, zone=plant_zone()),
         "chosen": chosen,
         "states": state_choices(chosen),
+        "is_part": _wants_part(request),
         "severities": Severity.choices,
         "sources": source_choices(),
         "machines": Machine.objects.order_by("key").only("key", "name"),

@@ -41,6 +41,8 @@ def test_several_alerts_are_shelved_and_closed_together_and_the_list_is_told(mac
     assert said(answer)["toast"] == {"text": "2 alerts shelved.", "level": "success"}
     assert {"refresh-alerts", "alerts-handled"} <= set(said(answer))
     assert shown(client) == [ids[2]]
+    part = client.get("/alerts", HTTP_HX_REQUEST="true").content.decode()
+    assert 'id="alert-tabs" hx-swap-oob="true"' in part, "its counts follow"
     assert set(shown(client, "state=shelved")) == set(ids[:2])
     answer = handle(client, action="close", ids=[ids[2], 999_999], verdict="false", comment="Sensor loose")
     assert said(answer)["toast"] == {"text": "1 alert closed. 1 had moved on.", "level": "warning"}
