@@ -3,11 +3,12 @@
 import re
 import secrets
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def _read(file: Path) -> Mail:
         subject=str(message["Subject"] or ""),
         sent_at=_sent_at(message),
         text=_part(message, "plain"),
-        html=_part(message, "html"),
+        html=_with_pictures(message, _part(message, "html")),
         attachments=tuple(part.get_filename() or part.get_content_type() for part in message.iter_attachments()),
     )
 
@@ -96,3 +97,20 @@ def _sent_at(message: EmailMessage) -> datetime:
 def _part(message: EmailMessage, kind: str) -> str:
     body = message.get_body(preferencelist=(kind,))
     return str(body.get_content()) if body else ""
+
+
+def _with_pictures(message: EmailMessage, html: str) -> str:
+    """The HTML with the pictures the mail brings along in it, as `data:`: a browser knows no `cid:`."""
+    pictures = {
+        str(part["Content-ID"]).strip("<> "): _data_url(part)
+        for part in message.walk()
+        if part["Content-ID"] and part.get_content_maintype() == "image"
+    }
+    # One that the mail names but does not bring shows its alternative text.
+    return re.sub(r"(src=[\"'])cid:([^\"']+)", lambda found: found[1] + pictures.get(found[2], "data:,"), html)
+
+
+def _data_url(part: Message) -> str:
+    content = part.get_payload(decode=True)
+    encoded = b64encode(content if isinstance(content, bytes) else b"").decode()
+    return f"data:{part.get_content_type()};base64,{encoded}"

@@ -1,5 +1,6 @@
 """The trial's mailbox keeps what is sent, shows it, and lets a mail do nothing but be read."""
 
+from email.mime.image import MIMEImage
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def test_html_is_shown_in_a_sandbox_without_scripts_or_requests(public_client: C
     assert "allow-scripts" not in policy
     assert "script-src" not in policy
     assert response["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_a_picture_that_the_mail_brings_is_shown_and_one_it_lacks_asks_for_nothing(public_client: Client) -> None:
+    message = mail.EmailMultiAlternatives("Alert", "Hot", to=["olga@acme.example"])
+    message.attach_alternative('<img src="cid:chart" alt="Chart"><img src="cid:gone" alt="Gone">', "text/html")
+    picture = MIMEImage(b"\x89PNG\r\n\x1a\n", _subtype="png")
+    picture.add_header("Content-ID", "<chart>")
+    message.attach(picture)
+    assert message.send() == 1
+    shown = public_client.get(f"/mailbox/{_first_mail(public_client)}/html")
+    assert b'<img src="data:image/png;base64,iVBORw0KGgo=" alt="Chart">' in shown.content
+    assert b"cid:" not in shown.content
+    assert "img-src data:" in shown["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("name", ["00000000000000000000-00000000", "nothing", "..%2F..%2Fmanage"])
