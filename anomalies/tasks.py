@@ -13,6 +13,7 @@ from django.db.models import Max, prefetch_related_objects
 
 from anomalies.alerts.tending import alerts_tend
 from anomalies.detection.history import metrics_scored
+from anomalies.detection.levels import level_accepted_ms
 from anomalies.detection.registry import ActiveModel, models_active
 from anomalies.detection.train import machine_learn, progress_measure, training_due
 from anomalies.models import MachineHealth
@@ -197,7 +198,8 @@ def _newest_ms(machine: Machine) -> int | None:
 
 def _should_learn(machine: Machine, model: ActiveModel | None, newest_ms: int) -> bool:
     if model is not None:
-        return training_due(model, newest_ms=newest_ms)
+        level_from_ms = level_accepted_ms(machine)
+        return training_due(model, newest_ms=newest_ms, level_from_ms=level_from_ms, step_ms=model.step_ms)
     before = MachineHealth.objects.filter(machine=machine).values_list("learning_progress", flat=True).first()
     progress = progress_measure(machine, newest_ms=newest_ms)
     if before is None or abs(progress - before) >= 0.01:

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts.permissions import ACKNOWLEDGE, VIEW, requires
+from accounts.permissions import ACKNOWLEDGE, ANALYTICS, VIEW, requires
+from anomalies.alerts.accepting import alert_accept
 from anomalies.alerts.handling import (
     alert_acknowledge,
     alert_close,
@@ -214,6 +215,27 @@ class CloseView(DeedView):
         description="One that has cleared by itself gets its verdict, or another one, this way too. What is still "
         "wrong is not raised again before it has been right in between.",
         request=CloseSerializer,
+        responses=AlertDetailSerializer,
+    )
+    def post(self, request: Request, alert_id: int) -> Response:
+        return self.answer(request, alert_id)
+
+
+@extend_schema(tags=["alerts"])
+class AcceptView(DeedView):
+    """It is meant to be so."""
+
+    permission_classes = [requires(ANALYTICS)]  # noqa: RUF012  # as DRF declares it
+    asked = OptionalCommentSerializer
+    deed = staticmethod(alert_accept)
+
+    @extend_schema(
+        operation_id="alert_accept",
+        summary="Accept what a machine does now as normal",
+        description="For a detector's alert that still lasts, after a changed recipe or product: closes it with the "
+        "verdict `expected`; followed levels begin anew from the present data, and as soon as there is enough, the "
+        "machine is taught by it alone. `409 alert_state` for any other alert.",
+        request=OptionalCommentSerializer,
         responses=AlertDetailSerializer,
     )
     def post(self, request: Request, alert_id: int) -> Response:

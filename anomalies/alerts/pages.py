@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import page_requires
+from anomalies.alerts.accepting import alert_accept, level_acceptable
 from anomalies.alerts.handling import (
     COMMENT_LENGTH,
     ShelfInvalidError,
@@ -78,6 +79,7 @@ def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
         "parts": evidence_parts(found, units=units_of(request.user)),
         "config": alert_view_config(found, units=units_of(request.user)),
         "similar": alerts_similar(found),
+        "acceptable": level_acceptable(found),
         **dialog_context(machine_zone(found.machine)),
     }
     template = "anomalies/partials/_alert_body.html" if _wants_part(request) else "anomalies/alert.html"
@@ -112,6 +114,18 @@ def alert_deed(request: HttpRequest, alert_id: int, action: str) -> HttpResponse
     found = _alert_or_404(alert_id)
     try:
         deed_of(request, action, machine_zone(found.machine))(found)
+    except DomainError as error:
+        messages.error(request, error.detail)
+    return HttpResponseRedirect(reverse("alert", args=[found.pk]))
+
+
+@require_POST
+@page_requires("analytics")
+def alert_accept_page(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Take what the machine does now for normal; a refusal is said on the alert's page."""
+    found = _alert_or_404(alert_id)
+    try:
+        alert_accept(alert=found, user=request.user, comment=_comment(request))
     except DomainError as error:
         messages.error(request, error.detail)
     return HttpResponseRedirect(reverse("alert", args=[found.pk]))

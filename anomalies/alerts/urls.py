@@ -17,6 +17,7 @@ api_patterns: list[URLPattern | URLResolver] = [
     path("alerts/<int:alert_id>/unshelve", api.UnshelveView.as_view(), name="api_alert_unshelve"),
     path("alerts/<int:alert_id>/comment", api.CommentView.as_view(), name="api_alert_comment"),
     path("alerts/<int:alert_id>/close", api.CloseView.as_view(), name="api_alert_close"),
+    path("alerts/<int:alert_id>/accept", api.AcceptView.as_view(), name="api_alert_accept"),
     path("maintenance", maintenance_api.WindowsView.as_view(), name="api_maintenance"),
     path("maintenance/<int:window_id>", maintenance_api.WindowView.as_view(), name="api_maintenance_window"),
     # Keys of machines may hold slashes.
@@ -37,5 +38,6 @@ page_patterns: list[URLPattern | URLResolver] = [
     path("maintenance/<int:window_id>/end", maintenance_pages.maintenance_end, name="maintenance_end"),
     path("alerts/<int:alert_id>", pages.alert, name="alert"),
     path("alerts/<int:alert_id>/acknowledge", pages.alert_acknowledge_page, name="alert_acknowledge"),
+    path("alerts/<int:alert_id>/accept", pages.alert_accept_page, name="alert_accept"),
     path("alerts/<int:alert_id>/<slug:action>", pages.alert_deed, name="alert_deed"),
 ]

@@ -20,6 +20,8 @@ _SETTLE_CELLS, _SETTLE_SHARE = 40, 0.05
 _DIRECTION_SHARE, _DIRECTION_FAST, _CARRIES = 0.01, 0.1, 0.5
 _FARTHEST = 1e6
 _JOINT_CALM, _JOINT_CELLS = 0.85, 10
+# A level that begins anew follows as one that little history stands behind.
+_ANEW_CELLS = 2_000
 _RARE_CALM_CELLS = 10
 
 
@@ -58,6 +60,17 @@ class LevelCourse:
     def begin(cls, tracked: Tracked) -> "LevelCourse":
         """Where teaching ended."""
         return cls(tracked.center.copy(), tracked.variance.copy(), tracked.cells)
+
+    def begin_anew(self, short: Float64Array) -> None:
+        """Where the machine is now is its level from here on; short: (k,), means of the first window (NaN: unchanged).
+
+        Scales stay: how far a level wanders was not told by its moving.
+        """
+        row = np.tile(short, len(WINDOWS))
+        self.center = np.where(np.isfinite(row), row, self.center)
+        self.standing.end()
+        self.evidence, self.doubt_ms, self.direction = 0.0, None, None
+        self.settle, self.cells = _SETTLE_CELLS, min(self.cells, _ANEW_CELLS)
 
     def take(self, tracked: Tracked, row: Float64Array, t_ms: int) -> tuple[float, Float64Array, Float64Array]:
         """One cell: its score, each feature's signed deviation, and the limits; the course goes on."""
@@ -229,12 +242,17 @@ class RareCourse:
 
 @dataclass(slots=True)
 class Course:
-    """Where a machine's stream stands, for every judge it has; survives a kill of the worker as JSON."""
+    """Where a machine's stream stands, for every judge it has; survives a kill of the worker as JSON.
+
+    anew: the machine has a new level that teaching has not seen, so what was taught of the old one (bands, forest,
+    metrics together) keeps quiet, and only what follows the machine judges.
+    """
 
     bands: Evidence
     levels: LevelCourse | None
     joint: JointCourse | None
     rare: RareCourse | None
+    anew: bool = False
 
     @property
     def active(self) -> bool:
@@ -263,6 +281,7 @@ class Course:
         kept = {name: getattr(self, name) for name in ("levels", "joint", "rare")}
         return {
             "bands": self.bands.to_json(),
+            "anew": self.anew,
             **{name: None if part is None else part.to_json() for name, part in kept.items()},
         }
 

@@ -35,12 +35,14 @@ class DetectorDamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ActiveModel:
-    """Which model judges a machine, how much history it stands on, and where that ended."""
+    """Which model judges a machine, how much history it stands on, and where that began and ended."""
 
     id: int
     version: int
     taught_ms: int
     taught_to_ms: int
+    taught_from_ms: int = 0
+    step_ms: int = 1_000
 
 
 def model_save(
@@ -85,9 +87,15 @@ def model_save(
 def models_active(machines: Iterable[Machine]) -> dict[int, ActiveModel]:
     """The active model of each machine that has one, by machine id; one query."""
     rows = DetectorModel.objects.filter(machine__in=list(machines), active=True).values_list(
-        "machine_id", "id", "version", "manifest__taught_ms", "manifest__to_ms"
+        "machine_id",
+        "id",
+        "version",
+        "manifest__taught_ms",
+        "manifest__to_ms",
+        "manifest__from_ms",
+        "manifest__step_ms",
     )
-    return {machine: ActiveModel(pk, version, taught_ms, to_ms) for machine, pk, version, taught_ms, to_ms in rows}
+    return {machine: ActiveModel(*described) for machine, *described in rows}
 
 
 def detector_load(model_id: int) -> Detector:

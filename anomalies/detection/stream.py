@@ -13,7 +13,7 @@ from anomalies.detection.detector import Detector, Scores, detector_score
 from anomalies.detection.grid import Grid
 from anomalies.detection.joint import Joint
 from anomalies.detection.rarity import rarity_run
-from anomalies.detection.tracked import tracked_features
+from anomalies.detection.tracked import WINDOWS, tracked_features
 from telemetry.readings import Float64Array, Int64Array
 
 _RULES = Persistence()
@@ -79,7 +79,25 @@ def course_resume(detector: Detector, stored: Mapping[str, Any]) -> Course:
         course.joint = JointCourse.from_json(stored["joint"])
     if detector.rarity is not None:
         course.rare = RareCourse.from_json(stored["rare"], detector.rarity)
+    course.anew = stored.get("anew", False)
     return course
+
+
+def course_anew(detector: Detector, course: Course, grid: Grid) -> None:
+    """Take where the machine is at the grid's end for normal from now on; no judge sees an event any more.
+
+    The grid wants `detector.lookback_ms` of cells.
+    """
+    course.bands, course.anew = Evidence(), True
+    for part in course.parts():
+        part.standing.end()
+    if course.levels is not None and detector.tracked is not None:
+        tracked = detector.tracked
+        features = tracked_features(grid.level[:, tracked.columns], tracked.noise)
+        course.levels.begin_anew(features[-1, : len(tracked.columns)])
+    if course.rare is not None and detector.rarity is not None:
+        recent = grid.level[-WINDOWS[0] :, detector.rarity.column]
+        course.rare.history.base[0] = np.nanmean(recent) if np.isfinite(recent).any() else course.rare.history.base[0]
 
 
 def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int) -> Watched:
@@ -100,7 +118,7 @@ class _Run:
     def __init__(self, detector: Detector, course: Course, grid: Grid, start: int, scores: Scores) -> None:
         self.detector, self.course, self.grid, self.start, self.scores = detector, course, grid, start, scores
         count, metrics = len(scores.t_ms), len(grid.metrics)
-        self.score = scores.score.copy()
+        self.score = np.full(count, np.nan) if course.anew else scores.score.copy()
         self.active, self.bands_active = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         self.decisions: list[Decision] = []
         self.witnesses = {
@@ -160,7 +178,7 @@ class _Run:
 
     def _bands(self, at: int, t_ms: int) -> None:
         score = float(self.scores.score[at])
-        if not np.isnan(score):
+        if not np.isnan(score) and not self.course.anew:
             self.course.bands, _ = evidence_step(self.course.bands, t_ms, score, _RULES)
         self.bands_active[at] = self.course.bands.active
 
@@ -182,7 +200,7 @@ class _Run:
 
     def _joint(self, at: int, t_ms: int) -> None:
         joint, course = self.detector.joint, self.course.joint
-        if joint is None or course is None:
+        if joint is None or course is None or self.course.anew:
             return
         level = self.grid.level[self.start + at, joint.columns]
         score, parts = course.take(joint, level, t_ms)

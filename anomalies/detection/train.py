@@ -6,9 +6,16 @@ import numpy as np
 import structlog
 from django.db import IntegrityError
 
-from anomalies.detection.detector import NotEnoughDataError, detector_fit, learning_progress
-from anomalies.detection.grid import Grid
+from anomalies.detection.detector import (
+    ENOUGH_CELLS,
+    ENOUGH_SPAN_MS,
+    NotEnoughDataError,
+    detector_fit,
+    learning_progress,
+)
+from anomalies.detection.grid import SMALLEST_STEP_MS, Grid
 from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, metrics_scored, window_ms
+from anomalies.detection.levels import level_accepted_ms
 from anomalies.detection.registry import ActiveModel, model_save
 from anomalies.models import Alert, AlertEvent, AlertState, DetectorModel, HealthStatus, MachineHealth
 from common.times import to_ms as ms_of
@@ -23,13 +30,22 @@ _YOUNG_EVERY_MS = 2 * HOUR_MS
 _WHOLE_DAY = 0.95
 # What led up to an alert is as suspect as the alert itself.
 _BEFORE_ALERT_MS = 10 * 60_000
+# Windows that reach over the beginning of a new level are not used, so a little more than enough is waited for.
+_ENOUGH_ANEW = 1.1
 _SILENCE = "silence"
 
 
-def training_due(active: ActiveModel | None, *, newest_ms: int) -> bool:
-    """Whether a machine with readings up to `newest_ms` should be taught again; without a model it always should."""
+def training_due(
+    active: ActiveModel | None, *, newest_ms: int, level_from_ms: int | None = None, step_ms: int = SMALLEST_STEP_MS
+) -> bool:
+    """Whether a machine with readings up to `newest_ms` should be taught again; without a model it always should.
+
+    level_from_ms: since when its present level was accepted; a model of before is replaced as soon as there is enough.
+    """
     if active is None:
         return True
+    if level_from_ms is not None and active.taught_from_ms < level_from_ms:
+        return newest_ms - level_from_ms >= _ENOUGH_ANEW * max(ENOUGH_SPAN_MS, ENOUGH_CELLS * step_ms)
     age_ms = newest_ms - active.taught_to_ms
     if active.taught_ms >= _WHOLE_DAY * DAY_MS:
         return age_ms >= DAY_MS
@@ -39,14 +55,15 @@ def training_due(active: ActiveModel | None, *, newest_ms: int) -> bool:
 def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
     """Teach the machine's detector by the day before `newest_ms`; None when there is too little or something is wrong.
 
-    While an alert is active nothing is learnt, and stretches in which one was are left out. Raises
-    StoreUnavailableError.
+    While an alert is active nothing is learnt, and stretches in which one was are left out, as is all before a level
+    that was accepted as normal. Raises StoreUnavailableError.
     """
     metrics = metrics_scored(machine.metrics.all())
     if not metrics or _something_is_wrong(machine):
         return None
     clock = clock_read(machine, metrics, to_ms=newest_ms)
-    grid = grid_read(machine, metrics, clock, from_ms=newest_ms - window_ms(clock), to_ms=newest_ms)
+    begin_ms = max(newest_ms - window_ms(clock), level_accepted_ms(machine) or 0)
+    grid = grid_read(machine, metrics, clock, from_ms=begin_ms, to_ms=newest_ms)
     if not len(grid):
         return None
     _blank_alerts(machine, grid)

@@ -53,6 +53,8 @@ class MachineHealth(models.Model):
     health_percent = models.FloatField(_("health"), null=True, blank=True)
     scored_to_ms = models.BigIntegerField(default=0, editable=False)
     state = models.JSONField(default=dict, editable=False, help_text=_("The detector's own running state."))
+    # Event time from which on the machine is as somebody said is normal now; what lies before teaches nothing more.
+    level_from_ms = models.BigIntegerField(null=True, blank=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

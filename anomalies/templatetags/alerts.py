@@ -26,6 +26,7 @@ _WORDS = {
     "settled": gettext_noop("No longer chatters"),
     "closed": gettext_noop("Closed"),
     "judged": gettext_noop("Judged"),
+    "accepted": gettext_noop("Accepted as normal: the detector learns the new level"),
     "notified": gettext_noop("Told"),
     "escalated": gettext_noop("Goes on to the next"),
 }
