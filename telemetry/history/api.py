@@ -36,6 +36,9 @@ _DEFAULT_LIMIT = 1_000
 _METHODS = ("buckets", "lttb")
 
 _TIME = "RFC 3339 with offset, or epoch milliseconds."
+_UNITS = OpenApiParameter(
+    "units", enum=[str(system) for system in UnitSystem], description=api_shapes.UNITS_DESCRIPTION
+)
 _FROM = OpenApiParameter("from", description=f"{_TIME} Included.")
 _TO = OpenApiParameter("to", description=f"{_TIME} Left out; now by default.")
 
@@ -64,9 +67,7 @@ class TelemetryView(APIView):
             ),
             OpenApiParameter("method", enum=list(_METHODS), description=api_shapes.METHOD_DESCRIPTION),
             OpenApiParameter("raw", bool, description="Readings as stored instead of buckets, newest page first."),
-            OpenApiParameter(
-                "units", enum=[str(system) for system in UnitSystem], description=api_shapes.UNITS_DESCRIPTION
-            ),
+            _UNITS,
             OpenApiParameter("limit", int, description=f"raw: readings of each metric a page, 1 to {MAX_PAGE}."),
             OpenApiParameter("cursor", description="raw: `next` of the page before."),
         ],
@@ -103,10 +104,11 @@ class KpisLiveView(APIView):
     @extend_schema(
         operation_id="kpis_live",
         summary="Last values, their age and the machine's state",
+        parameters=[_UNITS],
         responses=api_shapes.KPIS_LIVE,
     )
     def get(self, request: Request, key: str) -> HttpResponse:
-        return _json(kpis_live(machine_for(key)))
+        return _json(kpis_live(machine_for(key), system=unit_system(request.query_params.get("units", ""))))
 
 
 @extend_schema(tags=["machines"])
@@ -123,6 +125,7 @@ class KpisHistoryView(APIView):
             OpenApiParameter("every", enum=[str(every) for every in Every], description="`day` by default."),
             _FROM,
             _TO,
+            _UNITS,
         ],
         responses=api_shapes.KPIS_HISTORY,
     )
@@ -132,9 +135,10 @@ class KpisHistoryView(APIView):
         metric = metric_get(machine, params.get("metric", ""))
         every = _every(params.get("every", "day"))
         window = window_of(params.dict(), default_s=_DEFAULT_SPAN_S[every])
-        spans = kpis_history(machine, metric.name, every=every, from_ms=window.from_ms, to_ms=window.to_ms)
+        into = conversion(metric.unit, unit_system(params.get("units", "")))
+        spans = kpis_history(machine, metric.name, every=every, from_ms=window.from_ms, to_ms=window.to_ms, into=into)
         return _json(
-            {"machine": machine.key, "metric": metric.name, "unit": metric.unit, "every": every, "results": spans}
+            {"machine": machine.key, "metric": metric.name, "unit": into.unit, "every": every, "results": spans}
         )
 
 

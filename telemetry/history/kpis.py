@@ -8,6 +8,7 @@ import numpy as np
 from common import clock
 from common.times import from_ms as instant_of
 from common.times import to_ms as ms_of
+from common.units import Conversion, UnitSystem, conversion
 from telemetry.equipment import machine_state
 from telemetry.history.downsample import Spans, bucket_width, regroup
 from telemetry.history.spans import Every, machine_zone, span_edges
@@ -47,24 +48,26 @@ class LiveKpis:
     metrics: list[LiveMetric]
 
 
-def kpis_live(machine: Machine) -> LiveKpis:
-    """Last values and their age, from what the drain keeps beside each metric: no store is asked."""
+def kpis_live(machine: Machine, *, system: UnitSystem = UnitSystem.STORED) -> LiveKpis:
+    """Last values in these units and their age, from what the drain keeps beside each metric: no store is asked."""
     now = clock.now()
     return LiveKpis(
         machine=machine.key,
         state=machine_state(machine, now),
         last_seen_at=machine.last_seen_at,
-        metrics=[_live_metric(metric, now) for metric in machine.metrics.order_by("name")],
+        metrics=[
+            _live_metric(metric, now, conversion(metric.unit, system)) for metric in machine.metrics.order_by("name")
+        ],
     )
 
 
-def _live_metric(metric: Metric, now: datetime) -> LiveMetric:
+def _live_metric(metric: Metric, now: datetime, into: Conversion) -> LiveMetric:
     return LiveMetric(
         name=metric.name,
         label=str(metric),
-        unit=metric.unit,
+        unit=into.unit,
         kind=metric.kind,
-        value=metric.last_value,
+        value=None if metric.last_value is None else into.value(metric.last_value),
         at=metric.last_at,
         age_s=None if metric.last_at is None else max(0.0, (now - metric.last_at).total_seconds()),
     )
@@ -138,9 +141,12 @@ class SpanKpis:
     mean: float | None
 
 
-def kpis_history(machine: Machine, metric: str, *, every: Every, from_ms: int, to_ms: int) -> list[SpanKpis]:
+def kpis_history(
+    machine: Machine, metric: str, *, every: Every, from_ms: int, to_ms: int, into: Conversion
+) -> list[SpanKpis]:
     """Key figures per span of the plant's calendar, whole spans around [from_ms, to_ms), times in the plant's zone.
 
+    into: from the metric's stored unit to the reader's.
     Raises StoreUnavailableError; InvalidInputError when the window holds more than MAX_SPANS spans.
     """
     zone = machine_zone(machine)
@@ -157,9 +163,9 @@ def kpis_history(machine: Machine, metric: str, *, every: Every, from_ms: int, t
             start=edges[index].astimezone(zone),
             end=edges[index + 1].astimezone(zone),
             count=int(spans.count[index]),
-            minimum=_number(spans.minimum[index]),
-            maximum=_number(spans.maximum[index]),
-            mean=_number(spans.mean[index]),
+            minimum=_number(into.value(spans.minimum[index])),
+            maximum=_number(into.value(spans.maximum[index])),
+            mean=_number(into.value(spans.mean[index])),
         )
         for index in range(len(edges) - 1)
     ]

@@ -12,9 +12,10 @@ from django.utils.translation import get_language, gettext
 
 from common import clock
 from common.times import plant_day, rfc3339, to_ms
+from common.units import Conversion
 from telemetry import figures
 from telemetry.refused import refused_since
-from telemetry.viewing.preferences import units_of
+from telemetry.viewing.preferences import unit_conversion, units_of
 from telemetry.viewing.sentences import sentence_in
 from tenants.context import factory_current
 
@@ -107,3 +108,22 @@ def in_units(context: Any, text: str) -> str:
     """`{% in_units alert.summary %}`: a sentence with its figures in the units that the reader chose."""
     request = context.get("request")
     return sentence_in(text, units_of(request.user)) if request is not None else text
+
+
+@register.simple_tag(takes_context=True)
+def reader_unit(context: Any, unit: str | None) -> Conversion:
+    """`{% reader_unit metric.unit as into %}`: how figures of a stored unit become those of the reader's."""
+    request = context.get("request")
+    return Conversion(unit or "") if request is None else unit_conversion(unit or "", request.user)
+
+
+@register.filter(name="in_unit")
+def figure_in_unit(stored: float | str | None, into: Conversion) -> str:
+    """`{{ metric.last_value|in_unit:into }}`: a stored figure in the reader's unit."""
+    return figure(into.value(stored) if isinstance(stored, int | float) else None)
+
+
+@register.simple_tag(takes_context=True)
+def units_read(context: Any) -> str:
+    """`{% units_read as units %}`: which units the reader chose: stored, metric or us."""
+    return units_of(context["request"].user).value

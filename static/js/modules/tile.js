@@ -43,6 +43,9 @@ export function tileOf(element, root, loop) {
   const buffer = bufferOf(machine, metric);
   const band = element.dataset.bandLow === undefined ? null : [Number(element.dataset.bandLow), Number(element.dataset.bandHigh)];
   const spark = createSpark(canvas, /** @type {[number, number] | null} */ (band));
+  // The line has no axis, so only the figure is put into the reader's unit.
+  const { unitScale = "1", unitOffset = "0" } = element.dataset;
+  const inUnit = (/** @type {number} */ stored) => stored * Number(unitScale) + Number(unitOffset);
   const stated = Number(element.dataset.lastSeenMs);
   /** @type {number | null} */
   let lastMs = stated > 0 ? stated : null;
@@ -62,7 +65,7 @@ export function tileOf(element, root, loop) {
     const now = performance.now();
     if (buffer.lastValue === null || now - shownMs < VALUE_EVERY_MS) return;
     shownMs = now;
-    const text = figure(buffer.lastValue);
+    const text = figure(inUnit(buffer.lastValue));
     if (value.textContent !== text) value.textContent = text;
   };
   const showAge = () => {

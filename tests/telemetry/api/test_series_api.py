@@ -224,6 +224,21 @@ def test_live_figures_are_the_last_ones_with_their_age(client: FactoryClient, mi
     assert datetime.fromisoformat(vibration["at"]) == at
 
 
+def test_key_figures_come_in_the_units_that_were_asked_for(client: FactoryClient, mixer: Machine) -> None:
+    Metric.objects.filter(name="vibration").update(last_value=25.4, last_at=clock.now())
+    vibration = client.get("/api/v1/machines/M01/kpis/live?units=us").json()["metrics"][1]
+    assert (vibration["value"], vibration["unit"]) == (pytest.approx(1.0), "in/s")
+    start = int(datetime(2026, 10, 24, 22, tzinfo=UTC).timestamp() * 1000)
+    store(mixer, "vibration", start + np.arange(2) * 3_600_000, np.array([25.4, 50.8]))
+    query = "metric=vibration&from=2026-10-24T22:00:00Z&to=2026-10-25T02:00:00Z"
+    found = client.get(f"/api/v1/machines/M01/kpis/history?{query}&units=us").json()
+    assert found["unit"] == "in/s"
+    day = found["results"][0]
+    assert (day["minimum"], day["mean"], day["maximum"]) == pytest.approx((1.0, 1.5, 2.0))
+    for path in ("live?", f"history?{query}&"):
+        assert client.get(f"/api/v1/machines/M01/kpis/{path}units=furlongs").status_code == 400
+
+
 def test_days_are_the_plant_s_even_when_the_clock_changes(client: FactoryClient, mixer: Machine) -> None:
     # Warsaw (the factory's zone) went back an hour on 25 October 2026: that day has 25 hours.
     start = int(datetime(2026, 10, 24, 22, tzinfo=UTC).timestamp() * 1000)

@@ -113,3 +113,18 @@ def test_api_answers_in_stored_units_unless_asked(oven: Machine, viewer: User, c
     assert rows[-1].endswith(",M01,temperature,°F,212.0")
     refused = client.get(f"{address}&units=parsec")
     assert (refused.status_code, refused.json()["code"]) == (400, "units_invalid")
+
+
+def test_tiles_on_the_plant_and_on_the_wall_are_in_the_chosen_units(
+    oven: Machine, viewer: User, operator: User, client_for: Clients
+) -> None:
+    Metric.objects.exclude(name="temperature").delete()
+    answer = client_for(viewer).post("/viewing/units", {"units": "us", "next": "/account#units"})
+    assert answer["Location"] == "/account#units"
+    for path in ("/", "/wall"):
+        page = client_for(viewer).get(path).content.decode()
+        assert "<span data-value>212</span>" in page
+        assert "°F" in page
+        assert 'data-unit-scale="1.8" data-unit-offset="32.0"' in page
+        assert "<span data-value>100</span>" in client_for(operator).get(path).content.decode()
+    assert 'value="us" aria-pressed="true"' in client_for(viewer).get("/account").content.decode()
