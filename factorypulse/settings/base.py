@@ -58,6 +58,8 @@ SHARED_APPS = [
     "tenants",
     *_IN_EVERY_SCHEMA,
     "django.contrib.staticfiles",
+    # allauth's page of passkeys says “2 hours ago” by it.
+    "django.contrib.humanize",
     "channels",
     "rest_framework",
     "drf_spectacular",
