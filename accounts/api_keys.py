@@ -9,9 +9,10 @@ import ipaddress
 import re
 import secrets
 import string
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import Error as DatabaseError
@@ -89,15 +90,16 @@ class VerifiedKey:
 
     machines: keys of the machines it is for, empty for all. networks: where it may be used from, empty for anywhere.
     good_until: when the secret that proved it ends, None for never. mark: tells its secrets apart, and proves nothing.
+    Equal are those that may do the same, whatever the key's name and end.
     """
 
     factory: str
     prefix: str
-    name: str
+    name: str = field(compare=False)
     scopes: frozenset[str]
     machines: frozenset[str] = frozenset()
     networks: tuple[Network, ...] = ()
-    good_until: datetime | None = None
+    good_until: datetime | None = field(default=None, compare=False)
     mark: str = ""
 
     @property
@@ -135,29 +137,35 @@ def api_key_create(
     factory = factory_current()
     if factory is None:
         raise RuntimeError("an API key belongs to a factory: call this inside factory_context")
-    wanted = list(dict.fromkeys(scopes))
-    if not wanted or not set(wanted) <= set(Scope.values):
-        raise InvalidInputError(_("Choose at least one of: %(scopes)s.") % {"scopes": ", ".join(Scope.values)})
-    if expires_at is not None and expires_at <= clock.now():
-        raise InvalidInputError(_("This end has passed already."))
-    limits = {
-        "machines": sorted({machine.strip() for machine in machines if machine.strip()}),
-        "addresses": [str(network) for network in networks_read(addresses)],
-        "expires_at": expires_at,
-    }
+    limits = limits_read({"scopes": scopes, "machines": machines, "addresses": addresses, "expires_at": expires_at})
     secret = _random(_SECRET_LENGTH)
     with transaction.atomic():
         key = ApiKey.objects.create(
             name=name,
             prefix=_random(_PREFIX_LENGTH),
             secret_hash=_digest(secret),
-            scopes=wanted,
             created_by=created_by,
             **limits,
         )
-        told = {"name": name, "scopes": wanted, **limits, "expires_at": expires_at and expires_at.isoformat()}
+        told = {"name": name, **limits, "expires_at": expires_at and expires_at.isoformat()}
         audit_record(actor=created_by or "system", action="api_key.created", target=key.prefix, after=told)
     return key, f"fp_{factory.slug}_{key.prefix}_{secret}"
+
+
+def limits_read(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given ones of a key's fields as they are stored. Raises InvalidInputError as `api_key_create` does."""
+    read = dict(given)
+    if "scopes" in given:
+        read["scopes"] = list(dict.fromkeys(given["scopes"]))
+        if not read["scopes"] or not set(read["scopes"]) <= set(Scope.values):
+            raise InvalidInputError(_("Choose at least one of: %(scopes)s.") % {"scopes": ", ".join(Scope.values)})
+    if given.get("expires_at") is not None and given["expires_at"] <= clock.now():
+        raise InvalidInputError(_("This end has passed already."))
+    if "machines" in given:
+        read["machines"] = sorted({machine.strip() for machine in given["machines"] if machine.strip()})
+    if "addresses" in given:
+        read["addresses"] = [str(network) for network in networks_read(given["addresses"])]
+    return read
 
 
 def api_key_rotate(*, key: ApiKey, rotated_by: User | None = None, overlap: timedelta = OVERLAP) -> str:

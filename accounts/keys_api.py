@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api_keys import LONGEST_OVERLAP, OVERLAP, api_key_create, api_key_revoke, api_key_rotate
+from accounts.key_changes import api_key_change
 from accounts.models import ApiKey, Scope
 from accounts.paging import PAGE_PARAMETERS, checked, page_of
 from accounts.people import person_asking
@@ -107,6 +108,13 @@ class ApiKeyView(APIView):
     @extend_schema(responses=ApiKeySerializer)
     def get(self, request: Request, key_id: int) -> Response:
         return Response(ApiKeySerializer(key_get(key_id)).data)
+
+    @extend_schema(request=ApiKeySerializer(partial=True), responses=ApiKeySerializer)
+    def patch(self, request: Request, key_id: int) -> Response:
+        """Change what it may do and from where; the secret stays, and devices on the line are asked to come back."""
+        wanted = checked(ApiKeySerializer(data=request.data, partial=True))
+        changed = api_key_change(key=key_get(key_id), wanted=wanted, changed_by=person_asking(request))
+        return Response(ApiKeySerializer(changed).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key_id: int) -> Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from accounts.api_keys import VerifiedKey, require_factory, verify_key
+from accounts.api_keys import VerifiedKey, key_verified, require_factory, verify_key
 from accounts.models import ApiKey, Scope
 from telemetry.ingest.admission import plan_learn
 from tenants.context import factory_context
@@ -23,7 +23,7 @@ def key_check(user_name: str, password: str) -> VerifiedKey:
 
 
 def keys_gone(keys: Iterable[VerifiedKey]) -> set[VerifiedKey]:
-    """Which of the keys are revoked, have lost the scope, are over, or belong to a factory that is no more.
+    """Which of the keys are revoked, over, changed in what they may do, or of a factory that is gone.
 
     One query per factory, however many devices.
     """
@@ -33,21 +33,23 @@ def keys_gone(keys: Iterable[VerifiedKey]) -> set[VerifiedKey]:
     gone: set[VerifiedKey] = set()
     for slug, of_factory in by_factory.items():
         living = _living(slug, of_factory)
-        gone |= {key for key in of_factory if key.over or (key.prefix, key.mark) not in living}
+        gone |= {key for key in of_factory if key.over or key not in living}
     return gone
 
 
-def _living(slug: str, keys: set[VerifiedKey]) -> set[tuple[str, str]]:
-    """Prefix and mark of every secret that still proves a key for sending."""
+def _living(slug: str, keys: set[VerifiedKey]) -> set[VerifiedKey]:
+    """What every secret proves that still is good for sending."""
     factory = factory_of_slug(slug)
     if factory is None or factory.shut:
         return set()
     plan_learn(factory)
     with factory_context(factory):
         found = ApiKey.objects.filter(prefix__in={key.prefix for key in keys}, revoked_at=None)
-        return {
-            (key.prefix, secret_hash[:8])
+        proven = [
+            key_verified(slug, key, secret_hash)
             for key in found
             for secret_hash in (key.secret_hash, key.old_secret_hash)
-            if Scope.INGEST in key.scopes
-        }
+            if secret_hash and Scope.INGEST in key.scopes
+        ]
+        # Asked anew: since the device came, the key's end may have moved, or its secret been replaced.
+        return {key for key in proven if not key.over}

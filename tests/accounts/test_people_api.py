@@ -1,10 +1,12 @@
 """People, invitations, keys and audit over the API: for admins and owners, with the refusals of the contract."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core import mail
 
+from accounts.api_keys import api_key_create, api_key_revoke, keys_forget, verify_key
 from accounts.models import ApiKey, Invitation, Role, User
 from tenants.models import Factory
 from tests.conftest import FactoryClient, person_make
@@ -77,6 +79,43 @@ def test_a_key_is_made_rotated_and_revoked(
     assert not ApiKey.objects.filter(revoked_at=None).exists()
     actions = [entry["action"] for entry in browser.get("/api/v1/audit").json()["results"]]
     assert actions[:3] == ["api_key.revoked", "api_key.rotated", "api_key.created"]
+
+
+def test_what_a_key_may_is_changed_while_its_secret_stays(in_acme: Factory, admin: User, client_for: ClientFor) -> None:
+    browser = client_for(admin)
+    made = browser.post_json("/api/v1/api-keys", {"name": "PLC", "scopes": ["ingest"]}).json()
+    url = f"/api/v1/api-keys/{made['id']}"
+    wanted = {"machines": ["M02", "M01"], "addresses": ["192.0.2.7/24"], "scopes": ["ingest", "read"]}
+    changed = browser.patch(url, wanted, content_type="application/json").json()
+    assert (changed["machines"], changed["addresses"]) == (["M01", "M02"], ["192.0.2.0/24"])
+    assert (changed["name"], changed["prefix"], changed["scopes"]) == ("PLC", made["prefix"], ["ingest", "read"])
+    keys_forget()
+    assert verify_key(made["key"], scope="read").machines == {"M01", "M02"}
+    entry = browser.get("/api/v1/audit").json()["results"][0]
+    assert (entry["action"], entry["target"]) == ("api_key.changed", made["prefix"])
+    assert entry["before"] == {"scopes": ["ingest"], "machines": [], "addresses": []}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scopes": []}, {"addresses": ["the hall"]}, {"expires_at": "2020-01-01T00:00:00Z"}, {"name": ""}]
+)
+def test_a_change_that_makes_no_sense_changes_nothing(
+    in_acme: Factory, admin: User, client_for: ClientFor, wrong: dict[str, Any]
+) -> None:
+    key, _raw = api_key_create(name="PLC", scopes=["ingest"])
+    answer = client_for(admin).patch(
+        f"/api/v1/api-keys/{key.pk}", {"machines": ["M01"], **wrong}, content_type="application/json"
+    )
+    assert answer.status_code == 400
+    key.refresh_from_db()
+    assert (key.name, key.machines, key.scopes) == ("PLC", [], ["ingest"])
+
+
+def test_a_revoked_key_is_not_changed(in_acme: Factory, admin: User, client_for: ClientFor) -> None:
+    key, _raw = api_key_create(name="PLC", scopes=["ingest"])
+    api_key_revoke(key=key)
+    answer = client_for(admin).patch(f"/api/v1/api-keys/{key.pk}", {"name": "x"}, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "api_key_revoked")
 
 
 def test_a_key_with_an_unknown_scope_is_refused(admin: User, client_for: ClientFor) -> None:

@@ -1,9 +1,20 @@
 """Which keys open the MQTT door, and how soon they stop to."""
 
+from datetime import timedelta
+
 import pytest
 
-from accounts.api_keys import KeyInvalidError, KeyOfOtherFactoryError, ScopeMissingError, api_key_create, api_key_revoke
+from accounts.api_keys import (
+    KeyInvalidError,
+    KeyOfOtherFactoryError,
+    ScopeMissingError,
+    api_key_create,
+    api_key_revoke,
+    api_key_rotate,
+)
+from accounts.key_changes import api_key_change
 from accounts.models import ApiKey
+from common import clock
 from telemetry.ingest.mqtt_keys import key_check, keys_gone
 from tenants.context import factory_context
 from tenants.hosts import hosts_forget
@@ -40,6 +51,26 @@ def test_a_key_that_lost_its_scope_is_gone(acme, ingest_key):
     verified = key_check("acme", ingest_key)
     with factory_context(acme):
         ApiKey.objects.filter(prefix=verified.prefix).update(scopes=["read"])
+    assert keys_gone({verified}) == {verified}
+
+
+def test_a_key_that_is_bound_more_closely_is_gone_and_one_that_got_a_new_name_is_not(acme, ingest_key):
+    verified = key_check("acme", ingest_key)
+    with factory_context(acme):
+        key = ApiKey.objects.get(prefix=verified.prefix)
+        api_key_change(key=key, wanted={"name": "Hall 2", "expires_at": clock.now() + timedelta(days=1)})
+        assert keys_gone({verified}) == set()
+        api_key_change(key=key, wanted={"machines": ["M01"]})
+    assert keys_gone({verified}) == {verified}
+
+
+def test_a_device_with_the_secret_before_is_gone_when_the_overlap_ends(acme, ingest_key, monkeypatch):
+    verified = key_check("acme", ingest_key)
+    with factory_context(acme):
+        api_key_rotate(key=ApiKey.objects.get(prefix=verified.prefix), overlap=timedelta(hours=1))
+    assert keys_gone({verified}) == set()
+    later = clock.now() + timedelta(hours=1, seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
     assert keys_gone({verified}) == {verified}
 
 
