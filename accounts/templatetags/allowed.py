@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
 
 from accounts.permissions import may_administer, permits
 
@@ -19,3 +20,17 @@ def may(user: Any, action: str) -> bool:
 def administers(user: Any) -> bool:
     """`{% if user|administers %}`: whether this person may open the factory's admin."""
     return may_administer(user)
+
+
+@register.filter
+def audited(value: Any) -> str:
+    """`{{ value|audited }}`: a value of the audit trail for people: lists with commas, nothing as a dash.
+
+    >>> audited(["ingest", "read"]), audited([]), audited(0)
+    ('ingest, read', '–', '0')
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(audited(part) for part in value) or "–"
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return "–" if value in (None, "", {}) else str(value)

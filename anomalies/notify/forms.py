@@ -274,7 +274,7 @@ class CodeForm(forms.Form):
 class PreviewForm(forms.Form):
     """An alert that one may think of."""
 
-    machine: Any = forms.ModelChoiceField(label=_("Machine"), queryset=Machine.objects.none())
+    machine: Any = forms.ModelChoiceField(label=_("Machine"), queryset=Machine.objects.none(), empty_label=_("Choose…"))
     severity = forms.ChoiceField(label=_("Severity"), choices=Severity.choices, initial=Severity.CRITICAL)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
