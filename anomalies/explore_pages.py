@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.audit import audit_record
 from accounts.permissions import page_requires
 from anomalies.explore import (
     LAYOUTS,
@@ -98,7 +99,17 @@ def explore_csv(request: HttpRequest) -> HttpResponseBase:
     else:
         bucket_ms = _bucket_ms(request, window)
         rows = compare_buckets(factory, chosen, windows, bucket_ms=bucket_ms, zone=zone, system=system)
-    return csv_download(request, rows, f"{factory.slug}-comparison")
+    response = csv_download(request, rows, f"{factory.slug}-comparison")
+    # Whoever takes readings along is written down.
+    audit_record(
+        actor=request.user,
+        action="readings.exported",
+        target=", ".join(comparison.names),
+        metrics=len(comparison.metrics),
+        from_ms=window.from_ms,
+        to_ms=window.to_ms,
+    )
+    return response
 
 
 @require_POST

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.permissions import REPORTS, VIEW, permits, requires_by_method
 from common import clock
 from common.errors import NotFoundError
-from reports.downloads import CONTENT_TYPES, file_name, format_check, link_check, report_file
+from reports.downloads import CONTENT_TYPES, format_check, link_check, report_response
 from reports.models import Report, Schedule
 from reports.pages import factory_asked
 from reports.requesting import report_request, schedules_ensured
@@ -143,10 +143,8 @@ class DownloadView(APIView):
         file_format = request.query_params.get("format", "pdf")
         format_check(file_format)
         report = report_for(report_id)
-        response = HttpResponse(report_file(report, file_format), content_type=CONTENT_TYPES[file_format])
-        response["Content-Disposition"] = f'attachment; filename="{file_name(report, file_format)}"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+        by_link = "token" in request.query_params
+        return report_response(report, file_format, actor="a download link" if by_link else request.user)
 
 
 @extend_schema(tags=["reports"])

@@ -1,10 +1,13 @@
 """Links to a finished report that open without signing in, for a quarter of an hour."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.core import signing
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from accounts.audit import audit_record
 from common.errors import ConflictError, InvalidInputError, NotPermittedError
 from reports.models import Report, ReportState
 from reports.render.json import render_json
@@ -67,6 +70,19 @@ def report_file(report: Report, file_format: str) -> bytes:
     if report.state != ReportState.READY:
         raise ReportNotReadyError(_("The report is not ready."))
     return _RENDERERS[file_format](report)
+
+
+def report_response(report: Report, file_format: str, *, actor: Any, inline: bool = False) -> HttpResponse:
+    """The finished report as a file; who took it along is written down. inline: shown rather than saved.
+
+    Raises ReportNotReadyError, FormatNotOfferedError.
+    """
+    response = HttpResponse(report_file(report, file_format), content_type=CONTENT_TYPES[file_format])
+    place = "inline" if inline else "attachment"
+    response["Content-Disposition"] = f'{place}; filename="{file_name(report, file_format)}"'
+    response["Cache-Control"] = "private, no-store"
+    audit_record(actor=actor, action="report.downloaded", target=str(report), format=file_format)
+    return response
 
 
 def _filed_pdf(report: Report) -> bytes:

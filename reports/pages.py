@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.permissions import page_requires
 from common import clock
-from reports.downloads import CONTENT_TYPES, file_name, report_file
+from reports.downloads import report_response
 from reports.models import Report, Schedule
 from reports.requesting import IN_THE_MAKING, report_request
 from reports.schedule import WeeklyTime, week_until
@@ -70,10 +70,7 @@ def report_make(request: HttpRequest) -> HttpResponse:
 def report_pdf(request: HttpRequest, report_id: int) -> HttpResponse:
     """The document itself, shown in the browser."""
     report = get_object_or_404(Report, pk=report_id)
-    response = HttpResponse(report_file(report, "pdf"), content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{file_name(report, "pdf")}"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return report_response(report, "pdf", actor=request.user, inline=True)
 
 
 @require_GET
@@ -81,10 +78,7 @@ def report_pdf(request: HttpRequest, report_id: int) -> HttpResponse:
 def report_xlsx(request: HttpRequest, report_id: int) -> HttpResponse:
     """The figures as a workbook, for whoever calculates on."""
     report = get_object_or_404(Report, pk=report_id)
-    response = HttpResponse(report_file(report, "xlsx"), content_type=CONTENT_TYPES["xlsx"])
-    response["Content-Disposition"] = f'attachment; filename="{file_name(report, "xlsx")}"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return report_response(report, "xlsx", actor=request.user)
 
 
 def _list_context(request: HttpRequest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.audit import audit_record
 from accounts.permissions import page_requires
 from anomalies.alerts.figures import AlarmFigures
 from anomalies.alerts.measuring import alarm_figures
@@ -98,6 +99,9 @@ def alert_figures_csv(request: HttpRequest) -> HttpResponse:
     """The same as CSV: figures, then floods, then what raised the most."""
     asked = Asked.of(request.GET)
     found = alarm_figures(from_at=asked.from_at, to_at=asked.to_at, operators=asked.operators)
+    audit_record(
+        actor=request.user, action="alarm_figures.exported", from_at=rfc3339(asked.from_at), to_at=rfc3339(asked.to_at)
+    )
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="alarm-figures-{asked.to_at:%Y-%m-%d}.csv"'
     writer = csv.writer(response)

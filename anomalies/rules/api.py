@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.audit import audit_record
 from accounts.permissions import RULES, VIEW, requires, requires_by_method
 from anomalies.models import Rule
 from anomalies.rules.backtest import backtest
@@ -172,7 +173,7 @@ class RulesFileView(APIView):
         responses={(200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR)},
     )
     def get(self, request: Request) -> HttpResponse:
-        return rules_file()
+        return rules_file(request.user)
 
     @extend_schema(
         operation_id="rules_import",
@@ -189,8 +190,9 @@ class RulesFileView(APIView):
         return Response({"created": done.created, "changed": done.changed})
 
 
-def rules_file() -> HttpResponse:
-    """All rules, to be saved as a file."""
+def rules_file(actor: Any) -> HttpResponse:
+    """All rules, to be saved as a file; who took them along is written down."""
+    audit_record(actor=actor, action="rules.exported")
     response = HttpResponse(rules_export(Rule.objects.all()), content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="rules.yaml"'
     return response

@@ -133,7 +133,7 @@ def rule_remove(request: HttpRequest, rule_id: int) -> HttpResponse:
 @page_requires("view")
 def rules_download(request: HttpRequest) -> HttpResponse:
     """All rules as a file."""
-    return rules_file()
+    return rules_file(request.user)
 
 
 @require_POST

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 
+from accounts.models import AuditEntry
 from anomalies.alerts.handling import alert_close
 from anomalies.alerts.measuring import alarm_figures
 from anomalies.alerts.opening import alert_raise
@@ -125,6 +126,7 @@ def test_figures_page_and_csv_and_api_tell_the_same(machine, viewer, client_for)
     rows = list(csv.DictReader(StringIO(client.get("/alerts/figures.csv?range=24h&operators=2").content.decode())))
     assert [row["value"] for row in rows if row["kind"] == "flood"] == ["12"]
     assert {row["name"] for row in rows if row["kind"] == "worst"} == {"'=1+1"}, "no spreadsheet runs it"
+    assert AuditEntry.objects.filter(action="alarm_figures.exported", actor=viewer.email).count() == 1
     told = client.get("/api/v1/alerts/figures?operators=2").json()
     assert (told["alerts"], told["peak_10_min"], told["floods"][0]["alerts"]) == (12, 12, 12)
     for wrong in ("operators=0", "operators=x", "from=2001-01-01T00:00:00Z", "from=x"):

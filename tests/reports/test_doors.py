@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core import signing
 
+from accounts.models import ApiKey, AuditEntry
 from common import clock
 from reports import tasks
 from reports.models import Report, ReportState
@@ -188,3 +189,21 @@ def test_schedules_are_listed_and_added_within_the_clock(in_acme, read_key, writ
 def test_the_page_says_when_the_next_one_comes_in_plant_time(in_acme, viewer, client_for, monkeypatch):
     monkeypatch.setattr(clock, "now", lambda: NOW)
     assert "Monday 23 November, 06:00 (Europe/Warsaw)" in client_for(viewer).get("/reports").content.decode()
+
+
+def test_who_took_a_report_along_is_written_down(ready, viewer, read_key, client_for, api_client):
+    client_for(viewer).get(f"/reports/{ready.pk}/pdf")
+    program = api_client(read_key)
+    program.get(f"/api/v1/reports/{ready.pk}/download", {"format": "json"})
+    link = program.get(f"/api/v1/reports/{ready.pk}").json()["downloads"]["pdf"]
+    assert api_client("").get(urlsplit(link).path + "?" + urlsplit(link).query).status_code == 200
+    entries = AuditEntry.objects.filter(action="report.downloaded").order_by("id")
+    key = ApiKey.objects.get()
+    said = [(entry.actor, entry.details["format"]) for entry in entries]
+    assert said == [(viewer.email, "pdf"), (f"key {key.prefix} ({key.name})", "json"), ("a download link", "pdf")]
+
+
+def test_a_report_that_is_not_ready_leaves_no_trace(ready, viewer, client_for):
+    Report.objects.update(state=ReportState.FAILED)
+    client_for(viewer).get(f"/reports/{ready.pk}/xlsx")
+    assert not AuditEntry.objects.filter(action="report.downloaded").exists()

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from common.times import to_ms
 from telemetry.models import Line, Machine, Metric, SavedView, Site
 from telemetry.readings import ReadingBatch, Series
@@ -97,6 +97,8 @@ def test_export_holds_the_stored_buckets_of_the_window_in_the_reader_s_units(
     store(plant["P2"], "temperature", times[::2], np.arange(1800) / 18)
     query = f"s=P1/temperature&s=P2/temperature&from={T0}&to={T0 + HOUR_MS}&bucket_ms=60000"
     found = rows(client_for(viewer), query)
+    entry = AuditEntry.objects.get(action="readings.exported")
+    assert (entry.actor, entry.target) == (viewer.email, "P1/temperature, P2/temperature")
     assert len(found) == 120
     for key, step in (("P1", 1), ("P2", 2)):
         mine = [row for row in found if row["machine"] == key]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from accounts.models import AuditEntry
 from anomalies.models import Rule
 from anomalies.rules.drafts import draft_changed, draft_of
 from anomalies.rules.gallery import TEMPLATES
@@ -229,6 +230,8 @@ def test_a_file_is_taken_as_a_whole_or_refused_with_the_reason(browser, plant):
     refused = browser.post("/rules/upload", {"file": SimpleUploadedFile("rules.yaml", bad)}, follow=True)
     assert "Nothing was imported. rules[1].when" in refused.content.decode()
     assert browser.get("/rules/file")["Content-Disposition"] == 'attachment; filename="rules.yaml"'
+    with factory_context(plant):
+        assert AuditEntry.objects.filter(action="rules.exported").count() == 1
     with factory_context(plant):
         assert Rule.objects.count() == 1
 
