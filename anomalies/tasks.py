@@ -15,7 +15,9 @@ from anomalies.alerts.tending import alerts_tend
 from anomalies.detection.history import metrics_scored
 from anomalies.detection.levels import level_accepted_ms
 from anomalies.detection.registry import ActiveModel, models_active
+from anomalies.detection.steering import limits_steer
 from anomalies.detection.train import machine_learn, progress_measure, training_due
+from anomalies.detection.versions import teaching_ask, teaching_done
 from anomalies.models import MachineHealth
 from anomalies.notify import outbox
 from anomalies.notify.charts import charts_warm
@@ -28,6 +30,7 @@ from common.times import to_ms
 from telemetry.equipment import machine_state
 from telemetry.models import Machine
 from telemetry.store.base import StoreUnavailableError
+from tenants.context import factory_current
 from tenants.tasks import FactoryTask, for_each_factory
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +41,8 @@ _TEACHING_S = 120
 _SWEEP_S = 60
 _LEARNING_AT_ONCE = 25
 _TRAIN_DUE_EVERY_S = 15.0
+# Verdicts come by the day: limits need not follow faster.
+_STEER_EVERY_S = 3_600
 
 
 @worker_process_init.connect
@@ -86,6 +91,8 @@ def train_factory(self: FactoryTask) -> int:
     machines = [machine for machine in heard if metrics_scored(machine.metrics.all())]
     models = models_active(machines)
     enqueued = 0
+    if cache.add("limits-steered", 1, timeout=_STEER_EVERY_S):
+        limits_steer([machine for machine in machines if machine.pk in models])
     try:
         for machine in _turn_of(machines, models):
             newest_ms = _newest_ms(machine)
@@ -106,12 +113,25 @@ def train_machine(self: FactoryTask, machine_id: int) -> bool:
     machine = Machine.objects.filter(pk=machine_id).prefetch_related("metrics").first()
     newest_ms = _newest_ms(machine) if machine else None
     if machine is None or newest_ms is None:
+        teaching_done(machine_id, taught=False)
         return False
+    taught = False
     try:
-        return machine_learn(machine, newest_ms=newest_ms) is not None
+        taught = machine_learn(machine, newest_ms=newest_ms) is not None
     except StoreUnavailableError as error:
         _log.warning("training_waits_for_store", factory=self.factory.slug, machine=machine.key, error=str(error))
+    finally:
+        teaching_done(machine.pk, taught=taught)
+    return taught
+
+
+def train_asked(machine: Machine, *, actor: Any) -> bool:
+    """Have a worker teach the machine now because somebody asks; False where one is at it already."""
+    factory = factory_current()
+    if factory is None or not teaching_ask(machine, actor=actor):
         return False
+    train_machine.for_factory(factory.slug, machine.pk)
+    return True
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import api
+from anomalies import api, detector_api
 from anomalies.alerts import urls as alerts_urls
 from anomalies.notify import urls_api as notify_urls
 from anomalies.rules import urls as rules_urls
@@ -13,5 +13,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *rules_urls.api_patterns,
     # Keys of machines may hold slashes.
     path("telemetry/analyze/<path:machine>", api.AnalyzeView.as_view(), name="api_analyze"),
+    path("detectors/<path:machine>", detector_api.DetectorView.as_view(), name="api_detector"),
+    path("detector-teaching/<path:machine>", detector_api.TeachView.as_view(), name="api_detector_teach"),
+    path(
+        "detector-versions/<int:version_id>/activate",
+        detector_api.ActivateView.as_view(),
+        name="api_detector_activate",
+    ),
     path("dashboard/summary", api.SummaryView.as_view(), name="api_summary"),
 ]

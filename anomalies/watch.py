@@ -112,7 +112,8 @@ def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
 
 
 def _detect(machine: Machine, model: ActiveModel, health: MachineHealth, state: dict[str, Any]) -> dict[str, Any]:
-    judged = stream_score(machine, model, scored_to_ms=health.scored_to_ms, state=state)
+    raised = health.limit_factor
+    judged = stream_score(machine, model, scored_to_ms=health.scored_to_ms, state=state, raised=raised)
     health.learning_progress, health.threshold = 1.0, THRESHOLD
     if judged is None:
         if health.status == HealthStatus.LEARNING:

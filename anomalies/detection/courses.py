@@ -72,9 +72,11 @@ class LevelCourse:
         self.evidence, self.doubt_ms, self.direction = 0.0, None, None
         self.settle, self.cells = _SETTLE_CELLS, min(self.cells, _ANEW_CELLS)
 
-    def take(self, tracked: Tracked, row: Float64Array, t_ms: int) -> tuple[float, Float64Array, Float64Array]:
+    def take(
+        self, tracked: Tracked, row: Float64Array, t_ms: int, *, raised: float = 1.0
+    ) -> tuple[float, Float64Array, Float64Array]:
         """One cell: its score, each feature's signed deviation, and the limits; the course goes on."""
-        limit = limit_of(tracked, self.center, self.variance)
+        limit = limit_of(tracked, self.center, self.variance) * raised
         # Infinity is as wrong as this, and JSON can keep it.
         signed = np.clip((row - self.center) / limit, -_FARTHEST, _FARTHEST)
         score = float(np.fmax.reduce(np.abs(signed), initial=-1.0))
@@ -163,14 +165,14 @@ class JointCourse:
     smooth: float
     standing: Standing = field(default_factory=Standing)
 
-    def take(self, joint: Joint, level: Float64Array, t_ms: int) -> tuple[float, Float64Array]:
+    def take(self, joint: Joint, level: Float64Array, t_ms: int, *, raised: float = 1.0) -> tuple[float, Float64Array]:
         """One cell: its score, and each metric's part in the distance, in scores."""
         squared, parts = distance(joint, level)
         if np.isnan(squared):
             return float("nan"), parts
         # One impossible value must not be remembered for longer than it lasts.
         self.smooth += SHARE * (min(squared, 50.0 * joint.limit) - self.smooth)
-        score = self.smooth / joint.limit
+        score = self.smooth / (joint.limit * raised)
         if not self.standing.active and score >= 1.0:
             self.standing.begin(t_ms, score)
         elif self.standing.active:

@@ -15,6 +15,7 @@ from anomalies.detection.explain import Carrier, carriers_of
 from anomalies.detection.grid import Grid
 from anomalies.detection.history import DAY_MS, HOUR_MS, grid_read
 from anomalies.detection.registry import ActiveModel, detector_load, models_active
+from anomalies.detection.steering import limit_factor
 from anomalies.detection.stream import Watched, course_begin, course_resume, stream_judge
 from common import clock
 from common.errors import InvalidInputError
@@ -55,7 +56,9 @@ class Judged:
     state: dict[str, Any]
 
 
-def stream_score(machine: Machine, model: ActiveModel, *, scored_to_ms: int, state: Mapping[str, Any]) -> Judged | None:
+def stream_score(
+    machine: Machine, model: ActiveModel, *, scored_to_ms: int, state: Mapping[str, Any], raised: float = 1.0
+) -> Judged | None:
     """Score the machine's cells that are new since `scored_to_ms`; None when no further cell is complete.
 
     Reads a window back from there, so that nothing but the state has to survive a kill. Raises StoreUnavailableError,
@@ -71,7 +74,7 @@ def stream_score(machine: Machine, model: ActiveModel, *, scored_to_ms: int, sta
         return None
     start = max(start, end - _CATCH_UP_MS)
     new = (grid.t_ms >= start) & (grid.t_ms < end)
-    watched = stream_judge(detector, course, _rows(grid, grid.t_ms < end), from_ms=start)
+    watched = stream_judge(detector, course, _rows(grid, grid.t_ms < end), from_ms=start, raised=raised)
     runs = flat_runs(_rows(grid, new), runs)
     began = [decision for decision in watched.decisions if decision.change is Change.BEGAN]
     since = course.since_ms if course.active else (began[-1].since_ms if began else None)
@@ -102,7 +105,7 @@ def analyze(machine: Machine, *, from_ms: int, to_ms: int) -> dict[str, Any]:
         return _answer("learning")
     detector = detector_load(model.id)
     grid = grid_read(machine, detector.metrics, detector.clock, from_ms=from_ms - detector.lookback_ms, to_ms=to_ms)
-    watched = stream_judge(detector, course_begin(detector), grid, from_ms=from_ms)
+    watched = stream_judge(detector, course_begin(detector), grid, from_ms=from_ms, raised=limit_factor(machine))
     known = np.isfinite(watched.score)
     if not known.any():
         return _answer("no_data", model_version=model.version)

@@ -100,14 +100,15 @@ def course_anew(detector: Detector, course: Course, grid: Grid) -> None:
         course.rare.history.base[0] = np.nanmean(recent) if np.isfinite(recent).any() else course.rare.history.base[0]
 
 
-def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int) -> Watched:
+def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int, raised: float = 1.0) -> Watched:
     """Judge the cells from `from_ms` on, which no call has judged before; the course goes on.
 
+    raised: by what factor every judge's limit stands above what teaching found (`steering`).
     The grid wants `detector.lookback_ms` of cells before. Splitting a stream anywhere gives the same verdicts.
     """
     start = int(np.searchsorted(grid.t_ms, from_ms))
-    scores = _tail(detector_score(detector, grid), start)
-    run = _Run(detector, course, grid, start, scores)
+    scores = _tail(detector_score(detector, grid), start, raised)
+    run = _Run(detector, course, grid, start, scores, raised=raised)
     run.go()
     return run.watched()
 
@@ -115,8 +116,11 @@ def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int
 class _Run:
     """One call's loop over cells."""
 
-    def __init__(self, detector: Detector, course: Course, grid: Grid, start: int, scores: Scores) -> None:
+    def __init__(
+        self, detector: Detector, course: Course, grid: Grid, start: int, scores: Scores, *, raised: float
+    ) -> None:
         self.detector, self.course, self.grid, self.start, self.scores = detector, course, grid, start, scores
+        self.raised = raised
         count, metrics = len(scores.t_ms), len(grid.metrics)
         self.score = np.full(count, np.nan) if course.anew else scores.score.copy()
         self.active, self.bands_active = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
@@ -187,7 +191,7 @@ class _Run:
         if tracked is None or course is None:
             return
         row = self.features[at]
-        score, signed, limit = course.take(tracked, row, t_ms)
+        score, signed, limit = course.take(tracked, row, t_ms, raised=self.raised)
         self._heard(at, score)
         witness, count, columns = self.witnesses["levels"], len(tracked.columns), tracked.columns
         witness.active[at] = course.standing.active
@@ -203,7 +207,7 @@ class _Run:
         if joint is None or course is None or self.course.anew:
             return
         level = self.grid.level[self.start + at, joint.columns]
-        score, parts = course.take(joint, level, t_ms)
+        score, parts = course.take(joint, level, t_ms, raised=self.raised)
         self._heard(at, score)
         witness = self.witnesses["joint"]
         witness.active[at] = course.standing.active
@@ -215,7 +219,7 @@ class _Run:
         rarity, course = self.detector.rarity, self.course.rare
         if rarity is None or course is None:
             return
-        score = float(self.rare[at])
+        score = float(self.rare[at]) / self.raised
         if not np.isnan(score):
             course.weigh(rarity, score, t_ms)
         self._heard(at, score)
@@ -236,5 +240,6 @@ def _given_the_others(joint: Joint, level: Float64Array) -> tuple[Float64Array, 
     return expected - reach, expected + reach
 
 
-def _tail(scores: Scores, start: int) -> Scores:
-    return Scores(scores.t_ms[start:], scores.score[start:], scores.ratio[start:], scores.matrix[start:])
+def _tail(scores: Scores, start: int, raised: float) -> Scores:
+    score, ratio = scores.score[start:] / raised, scores.ratio[start:] / raised
+    return Scores(scores.t_ms[start:], score, ratio, scores.matrix[start:])

@@ -12,7 +12,7 @@ from anomalies.models.alerts import (
     TimelineError,
     Verdict,
 )
-from anomalies.models.detectors import DetectorModel, HealthStatus, MachineHealth
+from anomalies.models.detectors import DetectorModel, HealthStatus, LimitStep, MachineHealth
 from anomalies.models.maintenance import MachineService, MaintenanceWindow
 from anomalies.models.notifications import ChannelName, Notice, Notification, NotificationState, Occasion, TargetHealth
 from anomalies.models.routes import (
@@ -43,6 +43,7 @@ __all__ = [
     "Evidence",
     "HealthStatus",
     "LateReadings",
+    "LimitStep",
     "MachineHealth",
     "MachineService",
     "MaintenanceWindow",

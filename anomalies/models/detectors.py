@@ -55,7 +55,27 @@ class MachineHealth(models.Model):
     state = models.JSONField(default=dict, editable=False, help_text=_("The detector's own running state."))
     # Event time from which on the machine is as somebody said is normal now; what lies before teaches nothing more.
     level_from_ms = models.BigIntegerField(null=True, blank=True, editable=False)
+    limit_factor = models.FloatField(
+        _("limits raised by"), default=1.0, editable=False, help_text=_("1 is as taught; steered by false alarms.")
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
         return f"{self.machine}: {self.get_status_display()}"
+
+
+class LimitStep(models.Model):
+    """One step by which a detector's limits were raised or lowered, and what made it: written once."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="limit_steps")
+    at = models.DateTimeField(_("at"))
+    before = models.FloatField(_("before"))
+    after = models.FloatField(_("after"))
+    false_alarms = models.FloatField(_("false alarms"), help_text=_("Since the step before."))
+    weeks = models.FloatField(_("weeks watched"), help_text=_("Since the step before."))
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.machine}: {self.before:g} -> {self.after:g}"

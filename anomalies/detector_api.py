@@ -1,0 +1,142 @@
+"""The API about a machine's detector, under /api/v1."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.permissions import ANALYTICS, VIEW, requires
+from anomalies.detection.versions import DetectorState, detector_state, version_activate
+from anomalies.models import DetectorModel
+from anomalies.tasks import train_asked
+from common.times import from_ms, rfc3339
+from telemetry.equipment import machine_for
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """One version."""
+
+    id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    active = serializers.BooleanField()
+    trained_at = serializers.DateTimeField()
+    from_at = serializers.DateTimeField(help_text="Where the readings that taught it begin.")
+    to_at = serializers.DateTimeField(help_text="And where they end.")
+    cells = serializers.IntegerField()
+    features = serializers.IntegerField()
+
+
+class RealisedSerializer(serializers.Serializer[Any]):
+    """Alerts of the last four weeks by verdict."""
+
+    true = serializers.IntegerField()
+    false = serializers.IntegerField()
+    expected = serializers.IntegerField()
+    unjudged = serializers.IntegerField()
+    weeks = serializers.FloatField(help_text="For how long the detector watched.")
+    false_per_week = serializers.FloatField(allow_null=True, help_text="`null` before a day was watched.")
+
+
+class DetectorSerializer(serializers.Serializer[Any]):
+    """A machine's detector."""
+
+    machine = serializers.CharField()
+    learned = serializers.FloatField(help_text="0 to 1.")
+    teaching = serializers.BooleanField(help_text="Whether a worker teaches it now, because somebody asked.")
+    limit_factor = serializers.FloatField(help_text="By what factor its limits stand above what teaching found.")
+    wanted_per_week = serializers.FloatField()
+    realised = RealisedSerializer()
+    versions = VersionSerializer(many=True)
+
+
+class TeachingSerializer(serializers.Serializer[Any]):
+    """Whether a teaching was begun."""
+
+    begun = serializers.BooleanField(help_text="False where one is under way already.")
+
+
+@extend_schema(tags=["detectors"])
+class DetectorView(APIView):
+    """A machine's detector."""
+
+    permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
+
+    @extend_schema(
+        operation_id="detector_read",
+        summary="A machine's detector: learning, false alarms, versions",
+        responses=DetectorSerializer,
+    )
+    def get(self, request: Request, machine: str) -> Response:
+        return Response(_described(detector_state(machine_for(machine))))
+
+
+@extend_schema(tags=["detectors"])
+class TeachView(APIView):
+    """Teach it now."""
+
+    permission_classes = [requires(ANALYTICS)]  # noqa: RUF012  # as DRF declares it
+
+    @extend_schema(
+        operation_id="detector_teach",
+        summary="Teach a machine's detector now",
+        description="A worker does it; `teaching` of the detector says whether it goes on. Nothing is learnt with too "
+        "little history or while an alert is active.",
+        request=None,
+        responses={202: TeachingSerializer},
+    )
+    def post(self, request: Request, machine: str) -> Response:
+        return Response({"begun": train_asked(machine_for(machine), actor=request.user)}, status=202)
+
+
+@extend_schema(tags=["detectors"])
+class ActivateView(APIView):
+    """Promote, or roll back."""
+
+    permission_classes = [requires(ANALYTICS)]  # noqa: RUF012  # as DRF declares it
+
+    @extend_schema(
+        operation_id="detector_activate",
+        summary="Let a version judge its machine",
+        description="In place of the one that does. The next teaching still makes a newer one. `409 version_damaged` "
+        "where what is stored can't be trusted.",
+        request=None,
+        responses=VersionSerializer,
+    )
+    def post(self, request: Request, version_id: int) -> Response:
+        return Response(_version(version_activate(version_id, actor=request.user)))
+
+
+def _described(state: DetectorState) -> dict[str, Any]:
+    seen = state.realised
+    return {
+        "machine": state.machine.key,
+        "learned": state.learned,
+        "teaching": state.teaching_since is not None,
+        "limit_factor": state.factor,
+        "wanted_per_week": state.wanted_per_week,
+        "realised": {
+            "true": seen.true,
+            "false": seen.false,
+            "expected": seen.expected,
+            "unjudged": seen.unjudged,
+            "weeks": seen.weeks,
+            "false_per_week": seen.per_week,
+        },
+        "versions": [_version(version) for version in state.versions],
+    }
+
+
+def _version(version: DetectorModel) -> dict[str, Any]:
+    return {
+        "id": version.pk,
+        "version": version.version,
+        "active": version.active,
+        "trained_at": rfc3339(version.trained_at),
+        "from_at": rfc3339(from_ms(version.manifest["from_ms"])),
+        "to_at": rfc3339(from_ms(version.manifest["to_ms"])),
+        "cells": version.manifest["cells"],
+        "features": len(version.manifest["features"]),
+    }
