@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.middleware import UserSessionsMiddleware
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,7 @@ from accounts.attempts import network_address
 from accounts.audit import asked_from
 from accounts.reach import reach_bound, reach_enter, reach_of
 from accounts.support import support_user_email
+from common.expiring import ExpiringMap
 from tenants.context import factory_current
 from tenants.refusals import refusal
 from tenants.requests import is_api_path
@@ -25,6 +27,20 @@ from tenants.requests import is_api_path
 # (django-allauth guards its own pages), health, static files, and the API's documentation.
 _HAS_SECOND_FACTOR = "has_second_factor"
 OPEN_PREFIXES = ("/accounts/", "/health/", "/static/", "/api/schema", "/api/docs", "/api/redoc")
+
+
+class SessionActivityMiddleware(UserSessionsMiddleware):
+    """Notes that a session is in use, every few minutes: a write for each request would cost more than the request."""
+
+    _noted = ExpiringMap[tuple[str, str], bool](size=10_000, fresh_s=300)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        key = (str(getattr(factory_current(), "slug", "")), request.session.session_key or "")
+        if not key[1] or self._noted.fresh(key):
+            return self.get_response(request)
+        if request.user.is_authenticated:
+            self._noted.put(key, True)
+        return super().__call__(request)
 
 
 class ReachMiddleware(MiddlewareMixin):

@@ -50,6 +50,8 @@ class MachineServiceAdmin(FactoryModelAdmin):
     autocomplete_fields: ClassVar[list[str]] = ["machine", "off_metric"]
     fields: ClassVar[list[str]] = ["machine", "out_of_service_at", "reason", "off_metric", "off_low", "off_high"]
     help_texts: ClassVar[dict[str, Any]] = {
+        "machine": _("Each machine once."),
+        "off_metric": _("A metric that tells whether the machine runs, such as its speed or its current."),
         "out_of_service_at": _("Empty: the machine is in service."),
         "reason": _("Why it is out of service."),
         "off_low": _("In the metric's own unit; empty: no lower end."),

@@ -92,7 +92,7 @@ MIDDLEWARE = [
     "accounts.language.PersonLanguageMiddleware",
     "factorypulse.offline.PersonHeaderMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.SessionActivityMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.ReachMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",

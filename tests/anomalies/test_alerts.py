@@ -9,7 +9,7 @@ from django.db import connection, connections
 from accounts.models import AuditEntry
 from anomalies.alerts.opening import Finding, alert_acknowledge, alert_raise, alert_return, alert_update
 from anomalies.detection.train import alert_stretches
-from anomalies.models import Alert, AlertEvent, AlertState, Notification
+from anomalies.models import Alert, AlertEvent, AlertState, Notice
 from common import clock
 from common.times import to_ms
 from telemetry.models import Machine
@@ -38,7 +38,7 @@ def kinds(alert: Alert) -> list[str]:
     return list(alert.events.values_list("kind", flat=True))
 
 
-def test_many_workers_that_find_the_same_thing_make_one_alert_one_event_and_one_mail_each(live_factory):
+def test_many_workers_that_find_the_same_thing_make_one_alert_one_event_and_one_notice(live_factory):
     person_make(live_factory, "omar@live.example", "operator")
     with factory_context(live_factory):
         machine = Machine.objects.create(key="M07")
@@ -59,7 +59,7 @@ def test_many_workers_that_find_the_same_thing_make_one_alert_one_event_and_one_
         assert len(found) == 1
         assert Alert.objects.count() == 1
         assert AlertEvent.objects.filter(kind="raised").count() == 1
-        assert Notification.objects.count() == 1
+        assert Notice.objects.count() == 1
 
 
 def test_another_cause_of_the_same_machine_is_another_alert(machine):
