@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import audit_record
 from anomalies.detection.registry import DetectorDamagedError, detector_load
 from anomalies.detection.steering import WANTED_PER_WEEK, Realised, realised_measure
-from anomalies.models import DetectorModel, HealthStatus, LimitStep, MachineHealth
+from anomalies.models import DetectorModel, LimitStep, MachineHealth
 from common import clock
 from common.errors import ConflictError, NotFoundError
 from common.times import from_ms
@@ -64,11 +64,6 @@ class DetectorState:
         if self.active is not None:
             return 1.0
         return self.health.learning_progress if self.health else 0.0
-
-    @property
-    def is_learning(self) -> bool:
-        """Whether nothing judges yet."""
-        return self.active is None or (self.health is not None and self.health.status == HealthStatus.LEARNING)
 
 
 def detector_state(machine: Machine) -> DetectorState:
