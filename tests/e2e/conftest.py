@@ -14,9 +14,17 @@ from tests.e2e.trial import Trial, running_trial
 SCREENSHOTS = os.environ.get("SCREENSHOTS_DIR")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")  # a trial takes longer to start than most of what is done with it
 def trial() -> Iterator[Trial]:
+    """A plant of eight simulated machines, for everybody: a test adds machines of its own, and looks at those."""
     with running_trial(simulator=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def quiet_trial() -> Iterator[Trial]:
+    """A factory in which nothing happens but what a test sends; each test's machines are its own."""
+    with running_trial(simulator=False) as running:
         yield running
 
 

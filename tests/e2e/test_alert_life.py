@@ -10,21 +10,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Person
-from tests.e2e.trial import Trial, running_trial
+from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("alert-life"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("quiet-trial"), pytest.mark.timeout(600)]
 RULE = {
     "name": "Pump vibrates",
     "machines": ["P-07"],
     "when": {"all": [{"metric": "vibration_mm_s", "op": "above", "value": 4.5, "clear": 4.0}]},
     "severity": "critical",
 }
-
-
-@pytest.fixture(scope="module")
-def quiet_trial() -> Iterator[Trial]:
-    with running_trial(simulator=False) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Person
-from tests.e2e.trial import Trial, running_trial
+from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("trial"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("quiet-trial"), pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 HOUR_MS = 3_600_000
 MACHINES = ("P1", "P2")
@@ -63,12 +63,6 @@ class Plant:
         while not self._ended.wait(1.0):
             for machine in MACHINES:
                 self._post(machine, [int(time.time() * 1000)])
-
-
-@pytest.fixture(scope="module")
-def quiet_trial() -> Iterator[Trial]:
-    with running_trial(simulator=False) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

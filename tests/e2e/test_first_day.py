@@ -148,7 +148,7 @@ def test_bearing_goes_bad_the_page_turns_red_by_itself_and_the_operator_acknowle
     operator, _ = operator_joins(owner, new_person, trial, "olga@demo.example")
 
     page.goto(trial.factory_url())
-    expect(page.locator("[data-machine]")).to_have_count(8, timeout=60_000)
+    expect(page.locator("[data-machine^='M0']")).to_have_count(8, timeout=60_000)
     value = page.locator("[data-machine] [data-value]").first
     expect(value).not_to_have_text(value.inner_text(), timeout=15_000)
     page.evaluate("window.notReloaded = true")

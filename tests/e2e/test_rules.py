@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Person
-from tests.e2e.trial import Trial, running_trial
+from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("trial"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("quiet-trial"), pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 HOUR_S = 3_600
 
@@ -21,12 +21,6 @@ def _patience() -> Iterator[None]:
     expect.set_options(timeout=30_000)
     yield
     expect.set_options(timeout=5_000)
-
-
-@pytest.fixture(scope="module")
-def quiet_trial() -> Iterator[Trial]:
-    with running_trial(simulator=False) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
