@@ -42,6 +42,8 @@ export function createViewport({ sources, points, liveMs, changed, tell }) {
 
   const load = async () => {
     clearTimeout(again);
+    // What is fetched ahead is so by the width that is shown: for another window than that, it would be far too much.
+    clearTimeout(later);
     const mine = ++generation;
     const [from, to] = windowNow();
     const width = widthOf(to - from);
