@@ -1,11 +1,14 @@
 """Rules, carried over what was stored since last time: read together, evaluated together, kept in one statement."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from itertools import groupby
+from operator import or_
 
 import msgspec
 import structlog
 from django.db import connection, transaction
+from django.db.models import Max, Q
 from django.db.models.fields.json import KT
 
 from anomalies.models import LateReadings, MachineHealth
@@ -15,7 +18,7 @@ from anomalies.rules.standing import Pair, Standing, rules_standing
 from anomalies.rules.telling import alerts_active, crossings_tell
 from common import clock
 from common.times import to_ms
-from telemetry.models import Machine
+from telemetry.models import Machine, Metric
 from telemetry.readings import Key, Series
 from telemetry.store import reading_store
 
@@ -112,10 +115,16 @@ def _state(pair: Pair, stored: msgspec.Raw | None) -> PairState:
             return state
     # New, or edited: what was counted under the old conditions says nothing about these. An alert that stands ends
     # when these say that it is over.
-    newest = to_ms(pair.machine.last_seen_at) if pair.machine.last_seen_at else clock.now_ms()
-    from_ms = min(newest, clock.now_ms()) - _LOOK_BACK_MS - pair.program.memory_ms
+    from_ms = min(_newest_ms(pair), clock.now_ms()) - _LOOK_BACK_MS - pair.program.memory_ms
     active = any(alert.machine_id == pair.machine.pk for alert in alerts_active(pair.rule_id))
     return state_new(pair.program, from_ms=from_ms, told=[(from_ms - 1, True)] if active else [])
+
+
+def _newest_ms(pair: Pair) -> int:
+    """The newest reading of the rule's metrics by its own time: a gateway may deliver what it measured hours ago."""
+    asked = reduce(or_, (Q(machine__key=machine, name=metric) for machine, metric in pair.program.keys), Q(pk=None))
+    newest = Metric.objects.filter(asked).aggregate(newest=Max("last_at"))["newest"]
+    return to_ms(newest) if newest is not None else clock.now_ms()
 
 
 def _repeat_late(pairs: Sequence[Pair], states: States, notes: Mapping[str, LateReadings]) -> None:

@@ -213,3 +213,11 @@ def test_a_state_from_before_rules_were_trees_is_begun_anew(now):
     assert alert().title == "Hot"
     kept = MachineHealth.objects.get().state["rules"][str(made.pk)]
     assert msgspec.json.encode(kept).startswith(b'["')
+
+
+def test_a_new_rule_judges_what_a_gateway_measured_hours_ago_and_sends_now(now):
+    send(now, start_s=-7_200, t=[70, 81, 82, 83, 84])
+    Machine.objects.update(last_seen_at=clock.now())
+    rule()
+    look()
+    assert (alert().state, alert().since_at) == (AlertState.ACTIVE_UNACKNOWLEDGED, from_ms(NOW_MS - 7_199_000))
