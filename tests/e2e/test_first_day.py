@@ -135,7 +135,7 @@ def test_owner_configures_the_factory_in_its_admin(trial: Trial, new_person: New
     owner.shoot("admin-metrics-1440")
     expect(page.get_by_text("vibration", exact=False).first).to_be_visible()
     page.goto(f"{trial.factory_url()}/admin/anomalies/rule/add/")
-    expect(page.get_by_text("In the metric's own unit", exact=False).first).to_be_visible()
+    expect(page.get_by_text("In YAML, as rules are exported", exact=False).first).to_be_visible()
     owner.shoot("admin-rule-1440", full_page=True)
 
 

@@ -1,5 +1,6 @@
 // @ts-check
-// The builder's form comes anew from the server after each choice. What was typed while that was on its way stays.
+// The builder's form comes anew from the server after each choice. What was typed while that was on its way stays, and
+// a button that was pressed then is pressed in the new form.
 
 /** @param {HTMLElement} root */
 export function mount(root) {
@@ -7,10 +8,25 @@ export function mount(root) {
   let sent = new Map();
   /** @type {Map<string, string>} what was typed since */
   let typed = new Map();
+  let onItsWay = false;
+  let pressed = "";
 
   /** @param {Event} event */
   const remember = (event) => {
-    if (isForm(event)) sent = values(root);
+    if (!isForm(event)) return;
+    sent = values(root);
+    onItsWay = true;
+  };
+  /** @param {Event} event */
+  const press = (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button[id][hx-target='#rule']") : null;
+    if (onItsWay && button) pressed = button.id;
+  };
+  /** @param {Event} event */
+  const giveUp = (event) => {
+    if (!isForm(event)) return;
+    onItsWay = false;
+    pressed = "";
   };
   /** @param {Event} event */
   const compare = (event) => {
@@ -20,7 +36,11 @@ export function mount(root) {
     const now = /^(remove|drop)/.test(deed) ? new Map() : values(root);
     typed = new Map([...now].filter(([name, value]) => sent.has(name) && sent.get(name) !== value));
   };
-  const restore = () => {
+  /** @param {Event} event */
+  const restore = (event) => {
+    // The sentence beside it settles by itself.
+    if (event.target instanceof Element && event.target.id !== "rule") return;
+    onItsWay = false;
     const kept = typed;
     typed = new Map();
     for (const [id, value] of kept) {
@@ -30,15 +50,26 @@ export function mount(root) {
       else field.value = value;
       field.dispatchEvent(new Event("change", { bubbles: true }));
     }
+    // What was typed may have asked for the form once more: then after that.
+    if (onItsWay || !pressed) return;
+    const button = document.getElementById(pressed);
+    pressed = "";
+    button?.click();
   };
 
   root.addEventListener("htmx:beforeRequest", remember);
   root.addEventListener("htmx:beforeSwap", compare);
   root.addEventListener("htmx:afterSettle", restore);
+  root.addEventListener("click", press, true);
+  root.addEventListener("htmx:responseError", giveUp);
+  root.addEventListener("htmx:sendError", giveUp);
   return () => {
     root.removeEventListener("htmx:beforeRequest", remember);
     root.removeEventListener("htmx:beforeSwap", compare);
     root.removeEventListener("htmx:afterSettle", restore);
+    root.removeEventListener("click", press, true);
+    root.removeEventListener("htmx:responseError", giveUp);
+    root.removeEventListener("htmx:sendError", giveUp);
   };
 }
 
