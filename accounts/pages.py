@@ -93,6 +93,7 @@ def _people_for(viewer: User) -> list[User]:
         person.manageable = _may_change(viewer, person)  # type: ignore[attr-defined]  # for the template alone
         reach = person.reach or {}
         named = [(kind, pk) for kind in ("sites", "lines") for pk in reach.get(kind, [])]
+        # For the template alone.
         person.sees = [names.get(place, _("a place that is gone")) for place in named]  # type: ignore[attr-defined]
     return everybody
 
@@ -217,6 +218,7 @@ def invite_many(request: HttpRequest) -> HttpResponse:
     listed = request.POST.get("listed", "")
     if "file" in request.FILES:
         upload = request.FILES["file"]
+        # Asked for by its name, FILES gives one upload and never a list or none.
         listed = upload.read(LARGEST_BYTES + 1).decode("utf-8-sig", "replace")  # type: ignore[union-attr]
     if request.method == "POST":
         try:

@@ -14,6 +14,7 @@ from tenants.context import factory_get
 def support_go(request: HttpRequest, slug: str) -> HttpResponse:
     """On to the factory, if an owner of it has let support in."""
     try:
+        # The staff site lets in nobody who is not signed in.
         url = support_handover_url(factory=factory_get(slug), staff_email=request.user.email)  # type: ignore[union-attr]
     except DomainError as error:
         messages.error(request, error.detail)
