@@ -286,6 +286,9 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A new connection is a new server process that knows nothing yet: dearer than most tasks. Each thread keeps its own for
+# this many tasks; `factorypulse.celery` looks before each whether it still works.
+CELERY_DB_REUSE_MAX = 2_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
