@@ -63,7 +63,7 @@ def programs(*, port: int, mqtt_port: int) -> list[Program]:
         ),
         Program(
             name="beat",
-            words=(*celery, "beat", "--loglevel=INFO"),
+            words=("-m", "celery", "--quiet", "-A", "factorypulse.beat", "beat", "--loglevel=INFO"),
             says_ready=r"beat: Starting",
             niceness=_WORKER_NICE,
         ),
