@@ -87,7 +87,7 @@ def train_due() -> int:
 def train_factory(self: FactoryTask) -> int:
     """Measure learning progress and enqueue the trainings that are due; their number."""
     heard = _machines_heard()
-    prefetch_related_objects(heard, "metrics")
+    prefetch_related_objects(heard, "metrics__role_chosen")
     machines = [machine for machine in heard if metrics_scored(machine.metrics.all())]
     models = models_active(machines)
     enqueued = 0

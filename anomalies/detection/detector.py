@@ -106,9 +106,12 @@ def learning_progress(*, cells: int, span_ms: int) -> float:
     return float(min(1.0, cells / ENOUGH_CELLS, span_ms / ENOUGH_SPAN_MS))
 
 
-def detector_fit(grid: Grid, clock: Clock, *, seed: int, least_cells: int = ENOUGH_CELLS) -> Detector:
+def detector_fit(
+    grid: Grid, clock: Clock, *, seed: int, least_cells: int = ENOUGH_CELLS, roles: Mapping[str, Role] | None = None
+) -> Detector:
     """Teach a detector by a machine's history, in which known trouble was blanked (NaN).
 
+    roles: of metrics by name, where more is known than the name tells.
     Raises NotEnoughDataError when fewer than `least_cells` cells can be used.
     """
     grid = _known_metrics(_without_long_gaps(grid))
@@ -124,7 +127,7 @@ def detector_fit(grid: Grid, clock: Clock, *, seed: int, least_cells: int = ENOU
     limits = _limits(matrix, features, taught) * _young_factor(taught_ms)
     if int(usable.sum()) < _ENOUGH_FOR_BANDS:
         limits = np.full(len(features), np.inf)
-    followed = _followed(grid, clock)
+    followed = _followed(grid, clock, roles or {})
     forest, usual, forest_limit = _forest(matrix, taught, seed)
     return Detector(
         clock=clock,
@@ -146,12 +149,12 @@ def detector_fit(grid: Grid, clock: Clock, *, seed: int, least_cells: int = ENOU
     )
 
 
-def _followed(grid: Grid, clock: Clock) -> Int64Array:
+def _followed(grid: Grid, clock: Clock, roles: Mapping[str, Role]) -> Int64Array:
     """The columns whose levels are followed: fast metrics, or all where there is none."""
     fast = [
         column
         for column, name in enumerate(grid.metrics)
-        if role_inferred(name) is Role.FAST and clock.hold.get(name, 1) <= _SLOWEST_TRACKED
+        if roles.get(name, role_inferred(name)) is Role.FAST and clock.hold.get(name, 1) <= _SLOWEST_TRACKED
     ]
     return np.array(fast or range(len(grid.metrics)), dtype=np.int64)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from anomalies.detection.grid import CellColumns, Cells, Clock, Grid, clock_for, grid_from_cells, interval_ms
-from telemetry.models import Machine, Metric, MetricKind
+from anomalies.detection.metric_roles import roles_judged
+from telemetry.models import Machine, Metric
 from telemetry.store import reading_store
 
 HOUR_MS = 3_600_000
@@ -14,15 +15,16 @@ _RECENT_READINGS = 200
 # A day shows a machine's usual round; one that reports seldom needs longer for as many readings.
 _WINDOW_CELLS = 3_000
 _LONGEST_WINDOW_MS = 14 * DAY_MS
-# Counters only grow and states only jump: neither has a band in which it normally lies.
-_NOT_SCORED = (MetricKind.COUNTER, MetricKind.STATE)
 # One statement of the store covers this much at most, so that a day of history never blocks it for long.
 _READ_MS = 2 * HOUR_MS
 
 
 def metrics_scored(metrics: Iterable[Metric]) -> list[str]:
-    """The names of those that a detector may look at, in a stable order."""
-    return sorted(metric.name for metric in metrics if metric.kind not in _NOT_SCORED)
+    """The names of those that a detector may look at, in a stable order.
+
+    Counters only grow and states only jump: neither has a band in which it normally lies.
+    """
+    return list(roles_judged(metrics))
 
 
 def window_ms(clock: Clock) -> int:

@@ -46,10 +46,19 @@ class ActiveModel:
 
 
 def model_save(
-    machine: Machine, detector: Detector, *, from_ms: int, to_ms: int, cells: int, data_sha256: str, seed: int
+    machine: Machine,
+    detector: Detector,
+    *,
+    from_ms: int,
+    to_ms: int,
+    cells: int,
+    data_sha256: str,
+    seed: int,
+    roles: Mapping[str, str] | None = None,
 ) -> DetectorModel:
     """Keep a detector as the machine's next version and make it the active one, in one transaction.
 
+    roles: of its metrics, where they were told.
     Raises IntegrityError when another worker has just done the same; its version stands.
     """
     packed = _pack(detector)
@@ -66,6 +75,7 @@ def model_save(
             "taught_ms": detector.taught_ms,
             "data_sha256": data_sha256,
             "seed": seed,
+            "roles": {name: str(role) for name, role in (roles or {}).items() if name in detector.metrics},
             "features": [f"{f.metric}/{f.aspect.value}/{f.window}" for f in detector.features],
             "normal": {name: list(band) for name, band in detector.normal.items()},
             "step_ms": detector.clock.step_ms,

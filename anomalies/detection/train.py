@@ -14,8 +14,9 @@ from anomalies.detection.detector import (
     learning_progress,
 )
 from anomalies.detection.grid import SMALLEST_STEP_MS, Grid
-from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, metrics_scored, window_ms
+from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, window_ms
 from anomalies.detection.levels import level_accepted_ms
+from anomalies.detection.metric_roles import roles_judged
 from anomalies.detection.registry import ActiveModel, model_save
 from anomalies.models import Alert, AlertEvent, AlertState, DetectorModel, HealthStatus, MachineHealth
 from common.times import to_ms as ms_of
@@ -58,7 +59,8 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
     While an alert is active nothing is learnt, and stretches in which one was are left out, as is all before a level
     that was accepted as normal. Raises StoreUnavailableError.
     """
-    metrics = metrics_scored(machine.metrics.all())
+    roles = roles_judged(machine.metrics.select_related("role_chosen"))
+    metrics = list(roles)
     if not metrics or _something_is_wrong(machine):
         return None
     clock = clock_read(machine, metrics, to_ms=newest_ms)
@@ -69,7 +71,7 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
     _blank_alerts(machine, grid)
     seed = machine.pk
     try:
-        detector = detector_fit(grid, clock, seed=seed)
+        detector = detector_fit(grid, clock, seed=seed, roles=roles)
         model = model_save(
             machine,
             detector,
@@ -78,6 +80,7 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
             cells=len(grid),
             data_sha256=hashlib.sha256(np.ascontiguousarray(grid.level).tobytes()).hexdigest(),
             seed=seed,
+            roles=roles,
         )
     except NotEnoughDataError as error:
         _log.info("detector_not_taught", machine=machine.key, reason=str(error))
@@ -92,7 +95,7 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
 
 def progress_measure(machine: Machine, *, newest_ms: int) -> float:
     """How far a machine without a model is in its learning, 0 to 1; kept with its health."""
-    metrics = metrics_scored(machine.metrics.all())
+    metrics = list(roles_judged(machine.metrics.select_related("role_chosen")))
     progress = 0.0
     if metrics:
         clock = clock_read(machine, metrics, to_ms=newest_ms)

@@ -12,7 +12,7 @@ from anomalies.models.alerts import (
     TimelineError,
     Verdict,
 )
-from anomalies.models.detectors import DetectorModel, HealthStatus, LimitStep, MachineHealth
+from anomalies.models.detectors import DetectorModel, HealthStatus, LimitStep, MachineHealth, MetricRole, Replay
 from anomalies.models.maintenance import MachineService, MaintenanceWindow
 from anomalies.models.notifications import ChannelName, Notice, Notification, NotificationState, Occasion, TargetHealth
 from anomalies.models.routes import (
@@ -47,6 +47,7 @@ __all__ = [
     "MachineHealth",
     "MachineService",
     "MaintenanceWindow",
+    "MetricRole",
     "Notice",
     "Notification",
     "NotificationState",
@@ -56,6 +57,7 @@ __all__ = [
     "OnCallOverride",
     "OnCallSchedule",
     "PushSubscription",
+    "Replay",
     "Route",
     "RouteStep",
     "Rule",

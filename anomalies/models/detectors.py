@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from telemetry.models import Machine
+from telemetry.models import Machine, Metric
 
 
 class DetectorModel(models.Model):
@@ -14,6 +14,9 @@ class DetectorModel(models.Model):
     machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="detector_models")
     version = models.PositiveIntegerField(_("version"))
     active = models.BooleanField(_("active"), default=False)
+    pinned = models.BooleanField(
+        _("pinned"), default=False, help_text=_("Somebody went back to it: no teaching replaces it by itself.")
+    )
     arrays = models.BinaryField(editable=False)
     manifest = models.JSONField(
         _("manifest"), help_text=_("Window, hash of the data, features, calibration, library versions.")
@@ -31,6 +34,86 @@ class DetectorModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.machine} v{self.version}"
+
+
+class MetricRole(models.Model):
+    """The role that a person gave a metric in place of what its name and kind tell; the next teaching uses it."""
+
+    class Role(models.TextChoices):
+        """As `anomalies.detection.roles.Role`, in words."""
+
+        FAST = "fast", _("Fast: follows the machine at once")
+        SLOW = "slow", _("Slow: warms and cools for minutes")
+        COUNTER = "counter", _("Counter: only grows")
+        STATE = "state", _("State: jumps between a few values")
+
+    metric = models.OneToOneField(Metric, on_delete=models.CASCADE, primary_key=True, related_name="role_chosen")
+    role = models.CharField(_("role"), max_length=8, choices=Role)
+    chosen_by = models.CharField(_("chosen by"), max_length=254, blank=True)
+    chosen_at = models.DateTimeField(_("chosen"), auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.get_role_display()}"
+
+
+class Replay(models.Model):
+    """A stretch of a machine's past, run through one version or two: asked for by a person, or by the night.
+
+    work: where the run stands, so that the next step (or another worker) goes on. result: see
+    `anomalies.detector_replay`. The second version of a challenge is the newcomer.
+    """
+
+    class Occasion(models.TextChoices):
+        """Why it is run."""
+
+        ASKED = "asked", _("Back-test")
+        CHALLENGE = "challenge", _("Newcomer beside the version that judges")
+
+    class State(models.TextChoices):
+        """How far it is."""
+
+        WAITING = "waiting", _("Waiting")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    class Outcome(models.TextChoices):
+        """What became of a newcomer."""
+
+        PROMOTED = "promoted", _("Took over")
+        PROPOSED = "proposed", _("Proposed")
+        WORSE = "worse", _("Not taken: worse")
+        OVERTAKEN = "overtaken", _("Overtaken by another version")
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="replays")
+    occasion = models.CharField(_("occasion"), max_length=10, choices=Occasion, default=Occasion.ASKED)
+    first = models.ForeignKey(DetectorModel, on_delete=models.CASCADE, related_name="+", verbose_name=_("version"))
+    second = models.ForeignKey(
+        DetectorModel, on_delete=models.CASCADE, related_name="+", null=True, blank=True, verbose_name=_("beside")
+    )
+    from_ms = models.BigIntegerField(editable=False)
+    to_ms = models.BigIntegerField(editable=False)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
+    progress = models.FloatField(_("done"), default=0.0, help_text=_("0 to 1."))
+    work = models.JSONField(default=dict, editable=False)
+    result = models.JSONField(_("result"), default=dict, editable=False)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, blank=True)
+    failure = models.CharField(_("failure"), max_length=200, blank=True)
+    asked_by = models.CharField(_("asked by"), max_length=254, blank=True)
+    asked_at = models.DateTimeField(_("asked"), auto_now_add=True)
+    moved_at = models.DateTimeField(auto_now=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-asked_at", "-id"]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["machine", "-asked_at"], name="replay_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.machine}: {self.get_occasion_display()} {self.pk}"
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a worker has it, or will."""
+        return self.state in (self.State.WAITING, self.State.RUNNING)
 
 
 class HealthStatus(models.TextChoices):
@@ -58,6 +141,8 @@ class MachineHealth(models.Model):
     limit_factor = models.FloatField(
         _("limits raised by"), default=1.0, editable=False, help_text=_("1 is as taught; steered by false alarms.")
     )
+    # Why no detector judges although the machine was taught: what is stored can't be trusted. Empty while all is well.
+    damage = models.CharField(_("damage"), max_length=200, blank=True, default="", editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
