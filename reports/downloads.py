@@ -8,8 +8,9 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
+from accounts.jobs import JobState
 from common.errors import ConflictError, InvalidInputError, NotPermittedError
-from reports.models import Report, ReportState
+from reports.models import Report
 from reports.render.json import render_json
 from reports.render.xlsx import render_xlsx
 from tenants.models import Factory
@@ -67,7 +68,7 @@ def link_check(token: str, *, factory: Factory, report_id: int, file_format: str
 def report_file(report: Report, file_format: str) -> bytes:
     """The finished report's bytes. Raises ReportNotReadyError, FormatNotOfferedError."""
     format_check(file_format)
-    if report.state != ReportState.READY:
+    if report.state != JobState.READY:
         raise ReportNotReadyError(_("The report is not ready."))
     return _RENDERERS[file_format](report)
 

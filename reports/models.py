@@ -6,41 +6,30 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.jobs import Job, JobState
 from accounts.reach import Reach
 
 
-class ReportState(models.TextChoices):
-    """How far a report came."""
-
-    QUEUED = "queued", _("Waiting")
-    RUNNING = "running", _("Being made")
-    READY = "ready", _("Ready")
-    FAILED = "failed", _("Failed")
+# As the API's description names it.
+ReportState = JobState
 
 
-class Report(models.Model):
+class Report(Job):
     """The equipment-health report of one period; a new look at the same period is a new revision."""
 
     period_from_at = models.DateTimeField(_("from"))
     period_to_at = models.DateTimeField(_("to"))
     time_zone = models.CharField(_("time zone"), max_length=64)
     revision = models.PositiveIntegerField(_("revision"), default=1)
-    state = models.CharField(_("state"), max_length=10, choices=ReportState, default=ReportState.QUEUED)
     scheduled = models.BooleanField(_("by schedule"), default=False)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
-    started_at = models.DateTimeField(_("started"), null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     contents = models.JSONField(_("contents"), default=dict, editable=False)
     data_hash = models.CharField(_("data hash"), max_length=64, blank=True, help_text=_("SHA-256 of the contents."))
     pdf = models.BinaryField(null=True, editable=False)
-    error = models.CharField(_("error"), max_length=300, blank=True)
 
-    class Meta:
-        ordering: ClassVar[list[str]] = ["-created_at", "-id"]
+    class Meta(Job.Meta):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["period_from_at", "period_to_at", "revision"], name="report_revision_once"),
             # Two schedulers make one report.

@@ -12,15 +12,17 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.jobs import IN_THE_MAKING
 from accounts.models import User
 from accounts.permissions import page_requires
 from common import clock
 from reports.downloads import report_response
 from reports.models import Report, Schedule
-from reports.requesting import IN_THE_MAKING, report_request
+from reports.requesting import report_request
 from reports.schedule import WeeklyTime, week_until
 from reports.tasks import report_enqueue
 from reports.wording import instant_text, period_text
+from telemetry.templatetags.plant import percent
 from tenants.context import factory_current
 from tenants.models import Factory
 
@@ -99,6 +101,7 @@ def _row(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "period": period_text(told),
+        "done": percent(report.share) if report.share is not None else "",
         "created": instant_text(report.created_at.astimezone(zone).isoformat()),
     }
 

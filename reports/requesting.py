@@ -7,15 +7,15 @@ from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
+from accounts.jobs import IN_THE_MAKING
 from accounts.models import User
 from common.errors import ConflictError, InvalidInputError
-from reports.models import Report, ReportState, Schedule
+from reports.models import Report, Schedule
 from reports.schedule import WEEK, Period, WeeklyTime, week_before
 from tenants.models import Factory
 
 _LONGEST = 53 * WEEK
 _TRIES = 5
-IN_THE_MAKING = (ReportState.QUEUED, ReportState.RUNNING)
 
 
 def report_request(*, factory: Factory, period: Period, requested_by: User | None, now: datetime) -> Report:
@@ -49,10 +49,11 @@ def report_schedule_due(*, factory: Factory, schedule: Schedule, now: datetime) 
     return None
 
 
-def schedules_ensured() -> list[Schedule]:
+def schedules_ensured() -> QuerySet[Schedule]:
     """Every schedule of the factory; the usual one, Monday at six, is made where there is none."""
-    schedules = list(Schedule.objects.all())
-    return schedules or [Schedule.objects.create()]
+    if not Schedule.objects.exists():
+        Schedule.objects.create()
+    return Schedule.objects.all()
 
 
 def _check(period: Period, now: datetime) -> None:

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.jobs import JobState
 from common import clock
 from common.times import rfc3339
 from reports.downloads import CONTENT_TYPES, LINK_LIFETIME_S, link_token
-from reports.models import Report, ReportState, Schedule
+from reports.models import Report, Schedule
 from tenants.addresses import factory_url
 from tenants.context import factory_current
 
@@ -44,7 +45,7 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
     @extend_schema_field(DownloadsSerializer(allow_null=True))
     def get_downloads(self, report: Report) -> dict[str, str] | None:
         factory = factory_current()
-        if report.state != ReportState.READY or factory is None:
+        if report.state != JobState.READY or factory is None:
             return None
         path = reverse("report_download", args=[report.pk], urlconf=settings.ROOT_URLCONF)
         links = {

@@ -5,8 +5,9 @@ from functools import partial
 from celery import shared_task
 from django.db import transaction
 
+from accounts.jobs import jobs_stuck
 from common import clock
-from reports.making import report_make, reports_stuck
+from reports.making import report_make
 from reports.models import Report
 from reports.requesting import report_schedule_due, schedules_ensured
 from tenants.models import Factory
@@ -23,7 +24,7 @@ def make_due() -> None:
 def make_due_in_factory(self: FactoryTask) -> None:
     """Enqueue what is due by plant time, and what a killed worker or an emptied broker left behind."""
     now = clock.now()
-    for report_id in reports_stuck(now):
+    for report_id in jobs_stuck(Report, now):
         make_report.for_factory(self.factory.slug, report_id)
     for schedule in schedules_ensured():
         report = report_schedule_due(factory=self.factory, schedule=schedule, now=now)

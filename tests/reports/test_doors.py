@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 from django.core import signing
 
+from accounts.jobs import JobState
 from accounts.models import ApiKey, AuditEntry
 from common import clock
 from reports import tasks
-from reports.models import Report, ReportState
+from reports.models import Report
 from tests.reports.conftest import NOW, WEEK
 
 
@@ -27,7 +28,7 @@ def ready(in_acme):
         period_from_at=WEEK.from_at,
         period_to_at=WEEK.to_at,
         time_zone="Europe/Warsaw",
-        state=ReportState.READY,
+        state=JobState.READY,
         finished_at=NOW,
         contents={"schema": "equipment-health/1"},
         data_hash="ab" * 32,
@@ -57,8 +58,8 @@ def test_a_supervisor_asks_for_one_and_the_list_polls_until_it_is_there(
     report = Report.objects.get()
     assert enqueued == [("acme", report.pk)]
     assert report.requested_by == supervisor
-    assert 'hx-trigger="every 2s"' in part
-    Report.objects.update(state=ReportState.READY)
+    assert 'hx-trigger="poll"' in part
+    Report.objects.update(state=JobState.READY)
     assert "hx-trigger" not in browser.get("/reports/list").content.decode()
 
 
@@ -108,7 +109,7 @@ def test_a_program_asks_polls_and_downloads_by_an_expiring_link(
     polled = reader.get(asked["Location"]).json()
     assert (polled["state"], polled["downloads"]) == ("queued", None)
     assert reader.get(f"/api/v1/reports/{report.pk}/download").status_code == 409
-    Report.objects.update(state=ReportState.READY, pdf=b"%PDF-1.4 x", finished_at=NOW, contents={"a": "Łódź"})
+    Report.objects.update(state=JobState.READY, pdf=b"%PDF-1.4 x", finished_at=NOW, contents={"a": "Łódź"})
     downloads = reader.get(asked["Location"]).json()["downloads"]
     link = urlsplit(downloads["json"])
     assert link.netloc == "acme.localhost:8000"
@@ -135,7 +136,7 @@ def test_a_link_opens_its_own_report_and_format_alone_and_not_for_long(ready, re
         period_to_at=WEEK.to_at,
         time_zone="UTC",
         revision=2,
-        state=ReportState.READY,
+        state=JobState.READY,
         pdf=b"other",
     )
     assert stranger.get(f"{pdf.path}?{pdf.query}").content == b"%PDF-1.4 acme"
@@ -204,6 +205,6 @@ def test_who_took_a_report_along_is_written_down(ready, viewer, read_key, client
 
 
 def test_a_report_that_is_not_ready_leaves_no_trace(ready, viewer, client_for):
-    Report.objects.update(state=ReportState.FAILED)
+    Report.objects.update(state=JobState.FAILED)
     client_for(viewer).get(f"/reports/{ready.pk}/xlsx")
     assert not AuditEntry.objects.filter(action="report.downloaded").exists()

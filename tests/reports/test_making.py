@@ -3,19 +3,22 @@
 import json
 from datetime import timedelta
 from io import BytesIO
+from itertools import count
 
 import numpy as np
 import pypdfium2
 import pytest
 from PIL import Image
 
+from accounts.jobs import JobState, jobs_stuck
 from anomalies.models import Notification
 from common import clock
-from reports.charts import ChartMetric, MachineChart, draw_machine, with_gaps
+from reports import making
+from reports.charts import ChartMetric, MachineChart, draw_machine, draw_pictures, with_gaps
 from reports.downloads import report_file
 from reports.gather import gather_close_up, gather_trends
-from reports.making import report_make, reports_stuck
-from reports.models import Report, ReportState, Schedule
+from reports.making import report_make
+from reports.models import Report, Schedule
 from telemetry.models import Machine
 from telemetry.store import reading_store
 from telemetry.store.base import StoreUnavailableError
@@ -38,7 +41,7 @@ def pages_of(pdf: bytes) -> list[str]:
 def test_the_pdf_has_cover_ranking_every_machine_and_page_numbers(line, waiting):
     assert report_make(factory=line, report_id=waiting.pk)
     waiting.refresh_from_db()
-    assert waiting.state == ReportState.READY
+    assert waiting.state == JobState.READY
     pages = pages_of(bytes(waiting.pdf))
     assert "Acme Foods" in pages[0]
     assert "Sat 14 Nov 2026, 13:00 – Sat 21 Nov 2026, 13:00" in pages[0]
@@ -128,12 +131,29 @@ def test_two_workers_make_a_report_once(line, waiting):
     assert waiting.attempts == 1
 
 
+def test_a_report_in_the_making_says_how_far_it_is_for_a_page_that_is_loaded_then(
+    line, waiting, supervisor, client_for, monkeypatch
+):
+    seconds = count()
+    monkeypatch.setattr(clock, "monotonic_s", lambda: float(next(seconds)))
+    pages = []
+
+    def look(*_args):
+        pages.append(client_for(supervisor).get("/reports").content.decode())
+        return draw_pictures(*_args)
+
+    monkeypatch.setattr(making, "draw_pictures", look)
+    assert report_make(factory=line, report_id=waiting.pk)
+    assert ['value="0.0"' in pages[0], 'value="0.5"' in pages[1]] == [True, True]
+    assert "<progress" not in client_for(supervisor).get("/reports").content.decode()
+
+
 def test_a_store_that_is_away_costs_attempts_and_ends_in_failed(line, waiting, monkeypatch):
     def away(*_args, **_kwargs):
         raise StoreUnavailableError("connection refused")
 
     monkeypatch.setattr(type(reading_store()), "buckets", away)
-    for attempt, state in [(1, ReportState.QUEUED), (2, ReportState.QUEUED), (3, ReportState.FAILED)]:
+    for attempt, state in [(1, JobState.QUEUED), (2, JobState.QUEUED), (3, JobState.FAILED)]:
         assert not report_make(factory=line, report_id=waiting.pk)
         waiting.refresh_from_db()
         assert (waiting.attempts, waiting.state) == (attempt, state)
@@ -141,15 +161,15 @@ def test_a_store_that_is_away_costs_attempts_and_ends_in_failed(line, waiting, m
 
 
 def test_a_report_whose_worker_was_killed_is_found_and_made_again(line, waiting):
-    Report.objects.filter(pk=waiting.pk).update(state=ReportState.RUNNING, started_at=NOW - timedelta(minutes=20))
-    assert reports_stuck(NOW) == [waiting.pk]
+    Report.objects.filter(pk=waiting.pk).update(state=JobState.RUNNING, started_at=NOW - timedelta(minutes=20))
+    assert jobs_stuck(Report, NOW) == [waiting.pk]
     assert report_make(factory=line, report_id=waiting.pk)
-    assert reports_stuck(NOW) == []
+    assert jobs_stuck(Report, NOW) == []
 
 
 def test_a_running_report_is_left_alone(line, waiting):
-    Report.objects.filter(pk=waiting.pk).update(state=ReportState.RUNNING, started_at=NOW - timedelta(minutes=2))
-    assert reports_stuck(NOW) == []
+    Report.objects.filter(pk=waiting.pk).update(state=JobState.RUNNING, started_at=NOW - timedelta(minutes=2))
+    assert jobs_stuck(Report, NOW) == []
     assert not report_make(factory=line, report_id=waiting.pk)
 
 

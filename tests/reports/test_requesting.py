@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from accounts.jobs import JobState
 from common import clock
 from common.errors import InvalidInputError
 from reports import tasks
-from reports.models import Report, ReportState, Schedule
+from reports.models import Report, Schedule
 from reports.requesting import report_request, report_schedule_due, schedules_ensured
 from reports.schedule import Period, week_until
 from tenants.context import factory_context
@@ -67,7 +68,7 @@ def test_a_report_made_by_hand_for_the_same_period_does_not_stand_in_for_the_sch
 def test_the_usual_schedule_is_made_once_where_there_is_none(in_acme):
     (made,) = schedules_ensured()
     assert (made.weekday, made.hour, made.active) == (0, 6, True)
-    assert schedules_ensured() == [made]
+    assert list(schedules_ensured()) == [made]
 
 
 def test_a_second_click_gets_the_report_in_the_making_and_a_later_one_a_new_revision(in_acme, supervisor):
@@ -75,7 +76,7 @@ def test_a_second_click_gets_the_report_in_the_making_and_a_later_one_a_new_revi
     ask = {"factory": in_acme, "period": period, "requested_by": supervisor, "now": MONDAY_SEVEN}
     first = report_request(**ask)
     assert report_request(**ask) == first
-    Report.objects.update(state=ReportState.READY)
+    Report.objects.update(state=JobState.READY)
     assert report_request(**ask).revision == 2
 
 
