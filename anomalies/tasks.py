@@ -9,11 +9,11 @@ import structlog
 from celery import shared_task
 from celery.signals import worker_process_init, worker_ready
 from django.core.cache import cache
-from django.db.models import Max, prefetch_related_objects
+from django.db.models import Max
 
 from anomalies.alerts.tending import alerts_tend
-from anomalies.detection.history import metrics_scored
 from anomalies.detection.levels import level_accepted_ms
+from anomalies.detection.metric_roles import machines_judged
 from anomalies.detection.registry import ActiveModel, models_active
 from anomalies.detection.steering import limits_steer
 from anomalies.detection.train import machine_learn, progress_measure, training_due
@@ -87,8 +87,8 @@ def train_due() -> int:
 def train_factory(self: FactoryTask) -> int:
     """Measure learning progress and enqueue the trainings that are due; their number."""
     heard = _machines_heard()
-    prefetch_related_objects(heard, "metrics__role_chosen")
-    machines = [machine for machine in heard if metrics_scored(machine.metrics.all())]
+    judged = machines_judged(heard)
+    machines = [machine for machine in heard if machine.pk in judged]
     models = models_active(machines)
     enqueued = 0
     if cache.add("limits-steered", 1, timeout=_STEER_EVERY_S):

@@ -99,6 +99,20 @@ class ReadingBatch:
             self._series = list(_split(self if _ascends(self.codes) else self.taken(_order(self.codes))))
         return self._series
 
+    def spans(self) -> Iterator[tuple[Key, int, int]]:
+        """Each series' key and where its first and last reading stand; of a batch such as `merged` makes.
+
+        Ten thousand series of a few readings each would be ten thousand objects, and twice as many arrays, as `series`.
+
+        >>> batch = ReadingBatch([Series("M01", "a", np.array([1, 2]), np.array([1.0, 2.0]))])
+        >>> list(batch.spans())
+        [(('M01', 'a'), 0, 1)]
+        """
+        firsts = np.flatnonzero(np.diff(self.codes, prepend=-1))
+        lasts = np.append(firsts, len(self))[1:] - 1
+        keys = map(self.keys.__getitem__, self.codes[firsts].tolist())
+        return zip(keys, firsts.tolist(), lasts.tolist(), strict=True)
+
     def taken(self, which: NDArray[Any] | slice) -> "ReadingBatch":
         """These readings, by position or by mask, over the same keys."""
         return ReadingBatch.of_columns(self.keys, self.codes[which], self.t_ms[which], self.values[which])

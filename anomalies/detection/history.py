@@ -1,12 +1,11 @@
 """A machine's readings from the store, on the machine's clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from anomalies.detection.grid import CellColumns, Cells, Clock, Grid, clock_for, grid_from_cells, interval_ms
-from anomalies.detection.metric_roles import roles_judged
-from telemetry.models import Machine, Metric
+from telemetry.models import Machine
 from telemetry.store import reading_store
 
 HOUR_MS = 3_600_000
@@ -17,14 +16,6 @@ _WINDOW_CELLS = 3_000
 _LONGEST_WINDOW_MS = 14 * DAY_MS
 # One statement of the store covers this much at most, so that a day of history never blocks it for long.
 _READ_MS = 2 * HOUR_MS
-
-
-def metrics_scored(metrics: Iterable[Metric]) -> list[str]:
-    """The names of those that a detector may look at, in a stable order.
-
-    Counters only grow and states only jump: neither has a band in which it normally lies.
-    """
-    return list(roles_judged(metrics))
 
 
 def window_ms(clock: Clock) -> int:

@@ -42,13 +42,14 @@ class LastValues:
         self._pending: dict[str, _Pending] = {}
 
     def note(self, factory: Factory, registered: Registered, *, arrived_ms: int) -> None:
-        """Take what a stored batch tells. The batch's series are in time order."""
+        """Take what a stored batch tells; it is as `ReadingBatch.merged` makes it."""
         pending = self._pending.get(factory.slug)
         if pending is None or pending.factory_id != factory.pk:
             pending = self._pending[factory.slug] = _Pending(factory.pk)
-        for series in registered.batch:
-            metric_id = registered.metric_ids[series.machine, series.metric]
-            latest = (int(series.t_ms[-1]), float(series.values[-1]))
+        batch = registered.batch
+        for key, _first, last in batch.spans():
+            metric_id = registered.metric_ids[key]
+            latest = (int(batch.t_ms[last]), float(batch.values[last]))
             known = pending.metrics.get(metric_id)
             if known is None or known[0] <= latest[0]:
                 pending.metrics[metric_id] = latest
