@@ -222,6 +222,7 @@ def _stuck(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> dict
             title=stuck_title(metric),
             summary=stuck_summary(metric, value=run.value, since_at=since_at, zone=machine_zone(machine)),
             since_at=since_at,
+            found_at=from_ms(judged.scored_to_ms),
             evidence={
                 "metrics": [
                     {"metric": name, "unit": metric.unit, "share": 1.0, "observed": run.value, "expected": None}
@@ -248,5 +249,6 @@ def _missing(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> di
             title=missing_title(metric),
             summary=missing_summary(since_at=metric.last_at, zone=machine_zone(machine)),
             since_at=metric.last_at,
+            found_at=from_ms(judged.scored_to_ms),
         )
     return found

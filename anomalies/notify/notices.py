@@ -30,6 +30,11 @@ def notice_write(alert: Alert, *, occasion: str, event: AlertEvent) -> None:
     _write(alert, key=f"alert:{alert.pk}:{occasion}:{event.pk}", occasion=str(occasion), step=None)
 
 
+def notice_event(notice: Notice) -> int | None:
+    """The timeline entry whose news this is; None for an escalation, which has none."""
+    return None if notice.occasion == Occasion.ESCALATED else int(notice.key.rpartition(":")[2])
+
+
 def escalation_write(alert: Alert, *, step: RouteStep, key: str) -> None:
     """Put down that nobody has acknowledged an alert in time for a route's later step."""
     _write(alert, key=f"alert:{alert.pk}:{Occasion.ESCALATED}:{key}", occasion=str(Occasion.ESCALATED), step=step)

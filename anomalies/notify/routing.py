@@ -4,7 +4,7 @@ One worker at a time does this for a factory (a lock of the transaction); the me
 number of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -29,8 +29,9 @@ from anomalies.notify.audience import Audiences, subject_of
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.delivery import Content
 from anomalies.notify.directory import Tell
-from anomalies.notify.news import Item, News, item_of, severity_rank
+from anomalies.notify.news import Item, News, item_of
 from anomalies.notify.storms import OVER_S, storm_decide
+from anomalies.notify.told import places_told, told_before_of, worse_of
 from common import clock
 from tenants.context import factory_current
 
@@ -103,7 +104,8 @@ def _last_group_at(now: datetime) -> datetime | None:
 
 def _resolve(due: Sequence[Notice], now: datetime) -> _Outcome:
     outcome, audiences = _Outcome(), Audiences()
-    told_before = _told_before(due)
+    told_before, worse = told_before_of(due), worse_of(due)
+    known = places_told([notice for notice in due if notice.pk in worse])
     by_alert: dict[int, list[Notice]] = {}
     for notice in due:
         by_alert.setdefault(notice.alert_id, []).append(notice)
@@ -115,7 +117,13 @@ def _resolve(due: Sequence[Notice], now: datetime) -> _Outcome:
                 continue
             if _was_held(notice) and (place < len(notices) - 1 or said.get("last") == notice.occasion):
                 continue  # over before it could be told, or as it was when somebody was last told
-            _one(notice, outcome, audiences, said, now)
+            if place + 1 < len(notices) and notices[place + 1].pk in worse:
+                # What grows severer within the same moment is told to people once, as it is now.
+                _programs(notice, outcome, audiences)
+            elif notice.pk in worse and said.get("last") == Occasion.RAISED:
+                _severer(notice, outcome, audiences, known[alert_id])
+            else:
+                _one(notice, outcome, audiences, said, now)
     return outcome
 
 
@@ -146,6 +154,24 @@ def _one(
     said.update({notice.occasion: notice.created_at, "last": notice.occasion, "rank": str(item.rank)})
 
 
+def _programs(notice: Notice, outcome: _Outcome, audiences: Audiences) -> None:
+    """Programs keep count of every change."""
+    tells = audiences.at_first(notice.alert, returned=False).tells
+    outcome.tell(item_of(notice), [tell for tell in tells if not CHANNELS[tell.channel].groups])
+
+
+def _severer(notice: Notice, outcome: _Outcome, audiences: Audiences, known: Set[tuple[str, str]]) -> None:
+    """An alert that people were told of has grown: only whom the higher severity newly concerns hears of it, once."""
+    audience = audiences.at_first(notice.alert, returned=False)
+    new = [
+        tell
+        for tell in audience.tells
+        if not CHANNELS[tell.channel].groups or (tell.channel, tell.recipient) not in known
+    ]
+    outcome.tell(item_of(notice), new)
+    outcome.later += [(notice, step) for step in audience.later]
+
+
 def _muted(notice: Notice) -> bool:
     """Shelved, in maintenance or out of service by now: recorded, and disturbs nobody."""
     return notice.alert.state in HIDDEN_STATES
@@ -153,21 +179,6 @@ def _muted(notice: Notice) -> bool:
 
 def _was_held(notice: Notice) -> bool:
     return notice.due_at - notice.created_at > timedelta(seconds=1)
-
-
-def _told_before(due: Sequence[Notice]) -> Mapping[int, dict[str, datetime | str]]:
-    """When people were last told that an alert was raised or over; which of the two came last, and how severe."""
-    found: dict[int, dict[str, datetime | str]] = {}
-    rows = Notice.objects.filter(
-        alert__in={notice.alert_id for notice in due},
-        told=True,
-        occasion__in=(Occasion.RAISED, Occasion.RETURNED),
-        created_at__gte=clock.now() - timedelta(seconds=2 * FLAPS_S),
-    )
-    told = rows.order_by("pk").values_list("alert_id", "occasion", "created_at", "content__severity")
-    for alert_id, occasion, at, severity in told:
-        found.setdefault(alert_id, {}).update({occasion: at, "last": occasion, "rank": str(severity_rank(severity))})
-    return found
 
 
 def _write(outcome: _Outcome, *, grouped: bool, now: datetime) -> int:

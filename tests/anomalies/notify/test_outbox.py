@@ -7,8 +7,9 @@ from unittest.mock import patch
 from django.core import mail
 from django.db import connections
 
-from anomalies.alerts.opening import alert_return
-from anomalies.models import Notification, NotificationState, TargetHealth
+from anomalies.alerts.finding import Finding
+from anomalies.alerts.opening import alert_return, alert_update
+from anomalies.models import Alert, ContactPreference, Notice, Notification, NotificationState, TargetHealth
 from anomalies.notify import outbox
 from anomalies.notify.channels import email
 from anomalies.notify.outbox import drain
@@ -165,3 +166,47 @@ def test_the_same_notification_of_two_factories_has_two_message_ids(acme, borg):
         with factory_context(factory):
             ids.add(email.message_id("alert:1:raised:1:email:a@example.com"))
     assert len(ids) == 2
+
+
+def grow(alert, severity):
+    finding = Finding(
+        machine=alert.machine,
+        cause=alert.cause,
+        severity=severity,
+        title=alert.title,
+        summary=alert.summary,
+        since_at=alert.since_at,
+    )
+    alert_update(alert, finding)
+
+
+def test_an_alert_that_grows_is_told_once_to_each_and_as_it_is_by_then(machine, operator, raised):
+    alert = raised(machine, severity="medium")
+    grow(alert, "high")
+    assert drain() == 1
+    assert mail.outbox[0].subject.startswith("High: ")
+    grow(alert, "critical")
+    assert drain() == 0
+    Notice.objects.update(created_at=clock.now() - timedelta(hours=3))
+    assert Alert.objects.get().severity == "critical"
+    alert_return(machine=machine, cause="detector", at=clock.now())
+    assert drain() == 1, "that it is over"
+
+
+def test_whom_only_the_higher_severity_concerns_hears_of_an_alert_when_it_has_grown(machine, operator, owner, raised):
+    ContactPreference.objects.create(user=owner, email_from="critical")
+    alert = raised(machine, severity="medium")
+    assert drain() == 1
+    grow(alert, "critical")
+    assert drain() == 1
+    assert [message.to for message in mail.outbox] == [[operator.email], [owner.email]]
+
+
+def test_what_comes_back_severer_is_told_again(machine, operator, raised):
+    raised(machine, severity="medium")
+    drain()
+    alert_return(machine=machine, cause="detector", at=clock.now())
+    drain()
+    raised(machine, severity="critical")
+    assert drain() == 1
+    assert [message.subject.partition(":")[0] for message in mail.outbox] == ["Medium", "Back to normal", "Critical"]
