@@ -4,9 +4,15 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import task_prerun
+from celery.signals import task_postrun, task_prerun
+
+from common import clock
+from common.memory import memory_return
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factorypulse.settings.dev")
+
+_RETURN_EVERY_S = 5.0
+_returned_s = 0.0
 
 app = Celery("factorypulse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -20,3 +26,13 @@ def _connections_look(task: "Task[Any, Any]", **_signal: Any) -> None:
 
     if not task.request.is_eager:
         close_old_connections()
+
+
+@task_postrun.connect
+def _memory_returns(task: "Task[Any, Any]", **_signal: Any) -> None:
+    """What compaction and training have needed for a moment is not the worker's for good."""
+    global _returned_s  # noqa: PLW0603  # one figure a process; two threads that both return memory do no harm
+    now_s = clock.monotonic_s()
+    if not task.request.is_eager and now_s - _returned_s >= _RETURN_EVERY_S:
+        _returned_s = now_s
+        memory_return()

@@ -19,7 +19,7 @@ from telemetry.ingest.inference import infer_metric
 from telemetry.ingest.quarantine import quarantine_write
 from telemetry.ingest.refusals import Refusal
 from telemetry.models import Machine, Metric
-from telemetry.readings import ReadingBatch, Series
+from telemetry.readings import Key, ReadingBatch, Series
 from telemetry.store.series_ids import series_ids_forget
 from tenants.context import factory_current
 from tenants.limits import Limit, Limits, limit_sentence, limits_of
@@ -40,6 +40,8 @@ _log = structlog.get_logger(__name__)
 MachineState = Literal["live", "silent", "new"]
 # Somebody else (another node, an admin) may have registered the unknown since; asked at most this often.
 _RELOAD_AFTER_S = 2.0
+# Metrics that are made in one statement: those of a large plant, all at once, would stay the most the drain ever held.
+_PIECE = 500
 # A machine that was deleted by another process must not take readings for longer than this.
 _CHECK_AFTER_S = 0.5
 
@@ -111,7 +113,9 @@ class _Registry:
     checked_s: float
     version: _Version
     machines: dict[str, Machine] = field(default_factory=dict)
-    metric_ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    metric_ids: dict[Key, int] = field(default_factory=dict)
+    # Each key by itself: whoever remembers something of a series for long holds this one, not a batch's own.
+    keys: dict[Key, Key] = field(default_factory=dict)
     metric_counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -145,16 +149,18 @@ def _registry_read(factory: Factory) -> _Registry:
     for metric_id, key, name in Metric.objects.order_by().values_list("id", "machine__key", "name").iterator():
         # A machine that was made between the two queries is simply not known yet.
         if key in registry.machines:
-            # Ten thousand series have a thousand machines' keys and some dozens of names.
-            _learn_metric(registry, intern(key), intern(name), metric_id)
+            _learn_metric(registry, key, name, metric_id)
     _registries.put(factory.pk, registry)
     return registry
 
 
-def _learn_metric(registry: _Registry, key: str, name: str, metric_id: int) -> None:
-    if (key, name) not in registry.metric_ids:
-        registry.metric_counts[key] = registry.metric_counts.get(key, 0) + 1
-    registry.metric_ids[key, name] = metric_id
+def _learn_metric(registry: _Registry, machine: str, name: str, metric_id: int) -> None:
+    # Ten thousand series have a thousand machines' keys and some dozens of names.
+    key = (intern(machine), intern(name))
+    if key not in registry.metric_ids:
+        registry.metric_counts[key[0]] = registry.metric_counts.get(key[0], 0) + 1
+        registry.keys[key] = key
+    registry.metric_ids[key] = metric_id
 
 
 def _unknown(registry: _Registry, batch: ReadingBatch) -> dict[tuple[str, str], None]:
@@ -204,8 +210,14 @@ def _metrics_make(registry: _Registry, limits: Limits, wanted: Iterable[tuple[st
         counts[key] = counts.get(key, 0) + 1
         unit, kind, confidence = infer_metric(name)
         new.append(Metric(machine=machine, name=name, unit=unit, kind=kind, confidence=confidence))
-    if not new:
-        return
+        if len(new) >= _PIECE:
+            _metrics_keep(registry, new)
+            room, new = room - len(new), []
+    if new:
+        _metrics_keep(registry, new)
+
+
+def _metrics_keep(registry: _Registry, new: list[Metric]) -> None:
     Metric.objects.bulk_create(new, ignore_conflicts=True)
     found = Metric.objects.filter(machine__in={m.machine_id for m in new}, name__in={m.name for m in new})
     for metric_id, key, name in found.values_list("id", "machine__key", "name"):
@@ -214,10 +226,11 @@ def _metrics_make(registry: _Registry, limits: Limits, wanted: Iterable[tuple[st
 
 
 def _sorted_out(registry: _Registry, batch: ReadingBatch, limits: Limits) -> Registered:
-    ids = {key: registry.metric_ids[key] for key in batch.keys if key in registry.metric_ids}
+    ids = {registry.keys[key]: registry.metric_ids[key] for key in batch.keys if key in registry.metric_ids}
     machines = {key: registry.machines[key] for key in dict.fromkeys(machine for machine, _metric in ids)}
     if len(ids) == len(batch.keys):
-        return Registered(machines, ids, batch, [])
+        same = ReadingBatch.of_columns(list(ids), batch.codes, batch.t_ms, batch.values)
+        return Registered(machines, ids, same, [])
     known = np.array([key in ids for key in batch.keys], np.bool_)[batch.codes]
     refused = [_refusal(registry, series, limits) for series in batch.only(~known)]
     return Registered(machines, ids, batch.only(known), refused)

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from common.memory import memory_return
 from common.node_figures import figures_publish
 from telemetry.ingest.drain import Drain
 from telemetry.ingest.full_watch import FullWatch
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         while not stop.wait(_ALIVE_EVERY_S):
             close_old_connections()
             watch.look()
+            memory_return()
             if drain.alive:
                 _touch(alive)
         _log.info("drain_stopping")
