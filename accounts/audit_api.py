@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from accounts.audit_trail import audit_find
 from accounts.models import AuditEntry
-from accounts.paging import PAGE_PARAMETERS, page_of
+from accounts.paging import NewestFirst, page_of
 from accounts.permissions import AUDIT, requires
 
 
@@ -24,11 +24,11 @@ class AuditView(APIView):
     """Who did what, newest first."""
 
     permission_classes = (requires(AUDIT),)
+    pagination_class = NewestFirst
 
     @extend_schema(
         responses=AuditSerializer(many=True),
         parameters=[
-            *PAGE_PARAMETERS,
             OpenApiParameter("actor", str, description="A part of who did it."),
             OpenApiParameter("action", str, description="How the action begins, such as `person.`."),
             OpenApiParameter("target", str, description="A part of what it was done to."),
@@ -37,4 +37,4 @@ class AuditView(APIView):
         ],
     )
     def get(self, request: Request) -> Response:
-        return page_of(request, audit_find(request.query_params), AuditSerializer)
+        return page_of(self, request, audit_find(request.query_params), AuditSerializer)

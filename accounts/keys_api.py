@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from accounts.api_keys import LONGEST_OVERLAP, OVERLAP, api_key_create, api_key_revoke, api_key_rotate
 from accounts.key_changes import api_key_change
 from accounts.models import ApiKey, Scope
-from accounts.paging import PAGE_PARAMETERS, checked, page_of
+from accounts.paging import NewestFirst, checked, page_of
 from accounts.people import person_asking
 from accounts.permissions import PEOPLE, requires
 from common.errors import NotFoundError
@@ -88,10 +88,11 @@ class ApiKeysView(APIView):
     """Keys, newest first."""
 
     permission_classes = (requires(PEOPLE),)
+    pagination_class = NewestFirst
 
-    @extend_schema(responses=ApiKeySerializer(many=True), parameters=PAGE_PARAMETERS)
+    @extend_schema(responses=ApiKeySerializer(many=True))
     def get(self, request: Request) -> Response:
-        return page_of(request, ApiKey.objects.all(), ApiKeySerializer)
+        return page_of(self, request, ApiKey.objects.all(), ApiKeySerializer)
 
     @extend_schema(request=ApiKeySerializer, responses={201: NewApiKeySerializer})
     def post(self, request: Request) -> Response:

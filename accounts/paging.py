@@ -1,22 +1,21 @@
-"""Lists of the API about people: newest first, and a cursor for what follows."""
+"""Lists of the API, all alike: `?cursor=&limit=`, and an answer that names what follows."""
 
+import base64
+import binascii
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from common.errors import InvalidInputError
 
-DEFAULT_LIMIT = 50
-LARGEST_LIMIT = 200
-PAGE_PARAMETERS = [
-    OpenApiParameter("cursor", str, description="`next_cursor` of the page before."),
-    OpenApiParameter("limit", int, description="1 to 200, 50 unless told."),
-]
+_LARGEST_ID = 2**63 - 1
 
 
 class CursorInvalidError(InvalidInputError):
@@ -25,16 +24,82 @@ class CursorInvalidError(InvalidInputError):
     code = "cursor_invalid"
 
 
-def page_of(request: Request, rows: QuerySet[Any], serializer: type[serializers.ModelSerializer[Any]]) -> Response:
-    """At most `limit` rows; `next_cursor` is the `cursor` of what follows. Raises CursorInvalidError."""
-    limit = min(_number(request, "limit", DEFAULT_LIMIT), LARGEST_LIMIT)
-    cursor = _number(request, "cursor", 0)
-    if cursor:
-        rows = rows.filter(pk__lt=cursor)
-    found: list[Model] = list(rows.order_by("-pk")[: limit + 1])
-    more = len(found) > limit
-    results = serializer(found[:limit], many=True).data
-    return Response({"results": results, "next_cursor": str(found[limit - 1].pk) if more else None})
+class CursorPages(CursorPagination):
+    """Pages that stay whole while rows come and go; a limit over the largest is the largest.
+
+    `next_cursor` is the `cursor` of what follows, `next` and `previous` are whole addresses.
+    """
+
+    page_size = 50
+    max_page_size: int = 500
+    page_size_query_param = "limit"
+    page_size_query_description = "1 to 500, 50 unless told; more is 500."
+    cursor_query_description = "`next_cursor` of the page before."
+    ordering = "pk"
+
+    def get_page_size(self, request: Request) -> int:
+        """The rows of a page. Raises CursorInvalidError."""
+        given = request.query_params.get("limit", "")
+        if not given:
+            return self.page_size
+        if not (given.isascii() and given.isdigit() and len(given) < 19 and int(given)):
+            raise _invalid("limit")
+        return min(int(given), self.max_page_size)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Where the page begins. Raises CursorInvalidError."""
+        try:
+            # The framework skips what is no base64, and would take nonsense for the first page.
+            base64.b64decode(request.query_params.get("cursor", ""), validate=True)
+            cursor: Cursor | None = super().decode_cursor(request)
+        except (exceptions.NotFound, binascii.Error, ValueError) as error:
+            raise _invalid("cursor") from error
+        if cursor is not None and cursor.position is not None and not self._can_stand(cursor.position):
+            raise _invalid("cursor")
+        return cursor
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """The rows, and where to go on."""
+        following = self.get_next_link()
+        token = parse_qs(urlsplit(following).query)["cursor"][0] if following else None
+        links = {"next": following, "previous": self.get_previous_link()}
+        return Response({"results": data, "next_cursor": token, **links})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The same for the API's description."""
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["results", "next_cursor", "next", "previous"],
+            "properties": {
+                "results": schema,
+                "next_cursor": {"type": "string", "nullable": True, "description": "The `cursor` of what follows."},
+                "next": link,
+                "previous": link,
+            },
+        }
+
+    def _can_stand(self, position: str) -> bool:
+        """Whether a row could have this position: anybody may write a cursor of their own, and the database must
+        not be asked for an id that is none or for a sign that it can't hold."""
+        if self.ordering[0].lstrip("-") != "pk":
+            return "\x00" not in position
+        return position.isascii() and position.isdigit() and len(position) < 20 and int(position) <= _LARGEST_ID
+
+
+class NewestFirst(CursorPages):
+    """Rows, the newest first."""
+
+    ordering = "-pk"
+
+
+def page_of(
+    view: APIView, request: Request, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]]
+) -> Response:
+    """One page of rows in the order of the view's `pagination_class`. Raises CursorInvalidError."""
+    pages: CursorPages = view.pagination_class()  # type: ignore[attr-defined]  # every view of a list names one
+    page: list[Model] = pages.paginate_queryset(rows, request, view) or []
+    return pages.get_paginated_response(serializer(page, many=True).data)
 
 
 def checked(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
@@ -44,10 +109,6 @@ def checked(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     return data
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    given = request.query_params.get(name)
-    if given is None:
-        return default
-    if not (given.isascii() and given.isdigit() and 0 < len(given) < 19) or int(given) == 0:
-        raise CursorInvalidError(_("“%(name)s” is not a number that a list gave.") % {"name": name})
-    return int(given)
+def _invalid(name: str) -> CursorInvalidError:
+    detail = _("“%(name)s” is not a number that a list gave.") % {"name": name}
+    return CursorInvalidError(detail, errors=[{"field": name, "code": "cursor_invalid", "detail": detail}])

@@ -13,7 +13,7 @@ from accounts.access import Access
 from accounts.actions import SINGLE_ACTIONS
 from accounts.invitations import invitation_create, invitation_get, invitation_resend, invitation_revoke
 from accounts.models import CustomRole, Invitation, Role, User
-from accounts.paging import PAGE_PARAMETERS, checked, page_of
+from accounts.paging import NewestFirst, checked, page_of
 from accounts.people import access_change, person_asking, person_deactivate, person_get, person_reactivate
 from accounts.permissions import PEOPLE, actions_of, requires
 from accounts.reach import reach_checked
@@ -124,10 +124,11 @@ class PeopleView(APIView):
     """Everybody of the factory."""
 
     permission_classes = (requires(PEOPLE),)
+    pagination_class = NewestFirst
 
-    @extend_schema(responses=PersonSerializer(many=True), parameters=PAGE_PARAMETERS)
+    @extend_schema(responses=PersonSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return page_of(request, User.objects.select_related("custom_role"), PersonSerializer)
+        return page_of(self, request, User.objects.select_related("custom_role"), PersonSerializer)
 
     @extend_schema(request=InvitingSerializer, responses={201: InvitationSerializer})
     def post(self, request: Request) -> Response:
@@ -162,10 +163,11 @@ class InvitationsView(APIView):
     """Invitations, newest first."""
 
     permission_classes = (requires(PEOPLE),)
+    pagination_class = NewestFirst
 
-    @extend_schema(responses=InvitationSerializer(many=True), parameters=PAGE_PARAMETERS)
+    @extend_schema(responses=InvitationSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return page_of(request, Invitation.objects.select_related("custom_role"), InvitationSerializer)
+        return page_of(self, request, Invitation.objects.select_related("custom_role"), InvitationSerializer)
 
     @extend_schema(request=InvitingSerializer, responses={201: InvitationSerializer})
     def post(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.actions import SINGLE_ACTIONS
 from accounts.models import CustomRole
-from accounts.paging import PAGE_PARAMETERS, checked, page_of
+from accounts.paging import NewestFirst, checked, page_of
 from accounts.people import person_asking
 from accounts.permissions import PEOPLE, requires
 from accounts.roles import role_create, role_delete, role_get, role_update
@@ -33,10 +33,11 @@ class RolesView(APIView):
     """The factory's own roles, newest first."""
 
     permission_classes = (requires(PEOPLE),)
+    pagination_class = NewestFirst
 
-    @extend_schema(responses=CustomRoleSerializer(many=True), parameters=PAGE_PARAMETERS)
+    @extend_schema(responses=CustomRoleSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return page_of(request, CustomRole.objects.all(), CustomRoleSerializer)
+        return page_of(self, request, CustomRole.objects.all(), CustomRoleSerializer)
 
     @extend_schema(request=CustomRoleSerializer, responses={201: CustomRoleSerializer})
     def post(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.audit import audit_record
 from accounts.models import User
+from accounts.paging import CursorPages, NewestFirst, page_of
 from accounts.permissions import REPORTS, VIEW, permits, requires_by_method
 from common import clock
 from common.errors import NotFoundError
@@ -25,7 +26,6 @@ from reports.requesting import report_request, schedules_ensured
 from reports.schedule import Period, week_until
 from reports.serializers import ReportSerializer, RequestSerializer, ScheduleSerializer
 from reports.tasks import report_enqueue
-from telemetry.api import CursorPages
 
 _PERMISSIONS = [requires_by_method(default=VIEW, POST=REPORTS)]
 
@@ -44,12 +44,6 @@ def report_for(report_id: int) -> Report:
     return report
 
 
-class NewestFirst(CursorPages):
-    """Reports, the newest first."""
-
-    ordering = "-pk"
-
-
 @extend_schema(tags=["reports"])
 class ReportsView(GenericAPIView[Report]):
     """The factory's equipment-health reports."""
@@ -58,7 +52,7 @@ class ReportsView(GenericAPIView[Report]):
     serializer_class = ReportSerializer
     pagination_class = NewestFirst
 
-    @extend_schema(operation_id="reports_list", summary="List reports")
+    @extend_schema(operation_id="reports_list", summary="List reports", responses=ReportSerializer(many=True))
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(Report.objects.select_related("requested_by").defer("pdf", "contents"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -153,12 +147,13 @@ class SchedulesView(GenericAPIView[Schedule]):
 
     permission_classes = _PERMISSIONS
     serializer_class = ScheduleSerializer
+    pagination_class = CursorPages
 
     @extend_schema(
         operation_id="report_schedules_list", summary="List report schedules", responses=ScheduleSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        return Response({"results": self.get_serializer(schedules_ensured(), many=True).data})
+        return page_of(self, request, schedules_ensured(), ScheduleSerializer)
 
     @extend_schema(operation_id="report_schedules_create", summary="Add a report schedule")
     def post(self, request: Request) -> Response:

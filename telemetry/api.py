@@ -5,10 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.paging import CursorPages
 from accounts.permissions import EQUIPMENT, VIEW, requires_by_method
 from telemetry.equipment import machine_for
 from telemetry.machines import (
@@ -24,15 +24,6 @@ from telemetry.models import Machine, Metric
 from telemetry.serializers import MachineChangeSerializer, MachineSerializer, MetricSerializer
 
 _PERMISSIONS = [requires_by_method(default=VIEW, POST=EQUIPMENT, PATCH=EQUIPMENT, DELETE=EQUIPMENT)]
-
-
-class CursorPages(CursorPagination):
-    """`?cursor=&limit=`: pages that stay whole while rows come and go."""
-
-    page_size = 50
-    max_page_size = 500
-    page_size_query_param = "limit"
-    ordering = "pk"
 
 
 class ByKey(CursorPages):
@@ -55,7 +46,7 @@ class MachinesView(GenericAPIView[Machine]):
     serializer_class = MachineSerializer
     pagination_class = ByKey
 
-    @extend_schema(operation_id="machines_list", summary="List machines")
+    @extend_schema(operation_id="machines_list", summary="List machines", responses=MachineSerializer(many=True))
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(machines_list())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -103,7 +94,9 @@ class MetricsView(GenericAPIView[Metric]):
     serializer_class = MetricSerializer
     pagination_class = ByName
 
-    @extend_schema(operation_id="metrics_list", summary="List a machine's metrics")
+    @extend_schema(
+        operation_id="metrics_list", summary="List a machine's metrics", responses=MetricSerializer(many=True)
+    )
     def get(self, request: Request, key: str) -> Response:
         page = self.paginate_queryset(machine_for(key).metrics.all())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

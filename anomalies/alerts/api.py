@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from accounts.paging import NewestFirst
 from accounts.permissions import ACKNOWLEDGE, ANALYTICS, VIEW, requires
 from anomalies.alerts.accepting import alert_accept
 from anomalies.alerts.handling import (
@@ -36,15 +37,8 @@ from anomalies.alerts.similar import alerts_similar
 from anomalies.models import Alert
 from anomalies.serializers import AlertDetailSerializer, AlertSerializer
 from common.times import rfc3339
-from telemetry.api import CursorPages
 
 Deed = Callable[[Alert], Alert]
-
-
-class NewestFirst(CursorPages):
-    """Alerts, the newest first."""
-
-    ordering = "-pk"
 
 
 @extend_schema(tags=["alerts"])
@@ -58,6 +52,7 @@ class AlertsView(GenericAPIView[Alert]):
     @extend_schema(
         operation_id="alerts_list",
         summary="List alerts, the newest first",
+        responses=AlertSerializer(many=True),
         parameters=[
             OpenApiParameter("state", description="A state, `open`, `active` or `hidden`; several by commas."),
             OpenApiParameter("severity", description="One or several, separated by commas."),

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.paging import NewestFirst
 from accounts.permissions import RULES, VIEW, requires_by_method
 from anomalies.alerts.maintenance import (
     MaintenanceInvalidError,
@@ -26,18 +27,11 @@ from anomalies.alerts.maintenance import (
 from anomalies.alerts.serializers import ServiceSerializer, WindowChangeSerializer, WindowSerializer
 from anomalies.models import MaintenanceWindow
 from common import clock
-from telemetry.api import CursorPages
 from telemetry.equipment import machine_for
 from telemetry.machines import MetricNotFoundError
 from telemetry.models import Line, Metric, Site
 
 _PERMISSIONS = [requires_by_method(default=VIEW, POST=RULES, PATCH=RULES, PUT=RULES, DELETE=RULES)]
-
-
-class LatestFirst(CursorPages):
-    """Windows, the newest first."""
-
-    ordering = "-pk"
 
 
 @extend_schema(tags=["maintenance"])
@@ -46,11 +40,12 @@ class WindowsView(GenericAPIView[MaintenanceWindow]):
 
     permission_classes = _PERMISSIONS
     serializer_class = WindowSerializer
-    pagination_class = LatestFirst
+    pagination_class = NewestFirst
 
     @extend_schema(
         operation_id="maintenance_list",
         summary="List maintenance windows",
+        responses=WindowSerializer(many=True),
         parameters=[OpenApiParameter("current", bool, description="Only those that have not ended.")],
     )
     def get(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.actions import DELIVERIES, NOTIFICATIONS, VIEW
 from accounts.audit import audit_record
+from accounts.paging import CursorPages, NewestFirst, page_of
 from accounts.people import person_asking
 from accounts.permissions import requires
 from anomalies.models import Notification, NotificationTarget, OnCallSchedule, Route, Severity
@@ -29,7 +30,6 @@ from anomalies.notify.serializers import (
 from anomalies.notify.targets import target_create, target_delete, target_get
 from anomalies.notify.trying import target_test, who_would_be_told
 from common.errors import NotFoundError
-from telemetry.api import CursorPages
 from telemetry.equipment import machine_for
 
 
@@ -37,12 +37,6 @@ class NotificationNotFoundError(NotFoundError):
     """No message of that number in this factory."""
 
     code = "notification_not_found"
-
-
-class NewestFirst(CursorPages):
-    """Messages, the newest first."""
-
-    ordering = "-pk"
 
 
 @extend_schema(tags=["notifications"])
@@ -56,6 +50,7 @@ class NotificationsView(GenericAPIView[Notification]):
     @extend_schema(
         operation_id="notifications_list",
         summary="List messages, the newest first",
+        responses=NotificationSerializer(many=True),
         parameters=[
             OpenApiParameter("state", description="pending, sent or dead (given up)."),
             OpenApiParameter("channel", description="email, sms, whatsapp, push, in_app, webhook, slack or teams."),
@@ -93,13 +88,14 @@ class RoutesView(APIView):
     """Who is told of which alerts."""
 
     permission_classes = [requires(NOTIFICATIONS)]  # noqa: RUF012  # as DRF declares it
+    pagination_class = CursorPages
 
     @extend_schema(operation_id="routes_list", summary="List routes", responses=RouteSerializer(many=True))
     def get(self, request: Request) -> Response:
         found: Any = Route.objects.prefetch_related(
             "sites", "lines", "machines", "steps__people", "steps__schedules", "steps__targets"
         )
-        return Response(RouteSerializer(found, many=True).data)
+        return page_of(self, request, found, RouteSerializer)
 
 
 @extend_schema(tags=["notifications"])
@@ -130,13 +126,13 @@ class TargetsView(APIView):
     """Webhooks and chat rooms."""
 
     permission_classes = [requires(NOTIFICATIONS)]  # noqa: RUF012  # as DRF declares it
+    pagination_class = CursorPages
 
     @extend_schema(
         operation_id="targets_list", summary="List webhooks and chat rooms", responses=TargetSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        found: Any = NotificationTarget.objects.all()
-        return Response(TargetSerializer(found, many=True).data)
+        return page_of(self, request, NotificationTarget.objects.all(), TargetSerializer)
 
     @extend_schema(
         operation_id="target_create",

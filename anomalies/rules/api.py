@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.audit import audit_record
+from accounts.paging import CursorPages
 from accounts.permissions import RULES, VIEW, requires, requires_by_method
 from anomalies.models import Rule
 from anomalies.rules.backtest import backtest
@@ -31,7 +32,6 @@ from anomalies.rules.serializers import (
 from anomalies.rules.validation import rule_parse
 from anomalies.rules.yaml_files import FILE_MOST, rule_text, rules_export, rules_import
 from common.times import rfc3339
-from telemetry.api import CursorPages
 from telemetry.history.windows import window_of
 
 _DAYS_30_S = 30 * 86_400
@@ -55,6 +55,7 @@ class RulesView(GenericAPIView[Rule]):
     @extend_schema(
         operation_id="rules_list",
         summary="List rules by name",
+        responses=RuleSerializer(many=True),
         parameters=[
             OpenApiParameter("enabled", description="`true` or `false`."),
             OpenApiParameter("severity", description="One or several, separated by commas."),

@@ -69,7 +69,7 @@ class TelemetryView(APIView):
             OpenApiParameter("raw", bool, description="Readings as stored instead of buckets, newest page first."),
             _UNITS,
             OpenApiParameter("limit", int, description=f"raw: readings of each metric a page, 1 to {MAX_PAGE}."),
-            OpenApiParameter("cursor", description="raw: `next` of the page before."),
+            OpenApiParameter("cursor", description="raw: `next_cursor` of the page before."),
         ],
         responses=api_shapes.SERIES_RESPONSES,
     )
@@ -172,10 +172,12 @@ def _raw(
 ) -> dict[str, Any]:
     to_ms = _whole(cursor, "cursor", low=window.from_ms + 1, high=window.to_ms, default=window.to_ms)
     page = raw_page(machine, list(into), from_ms=window.from_ms, to_ms=to_ms, limit=limit)
+    earlier = None if page.earlier_ms is None else str(page.earlier_ms)
     return {
         **_head(machine, page.from_ms, page.to_ms),
         "metrics": _points(page.series, into),
-        "next": None if page.earlier_ms is None else str(page.earlier_ms),
+        "next_cursor": earlier,
+        "next": earlier,
     }
 
 

@@ -51,7 +51,8 @@ _POINTS = _object(**_HEAD, metrics={"type": "array", "items": _columns(value="nu
 _READINGS = _object(
     **_HEAD,
     metrics={"type": "array", "items": _columns(value="number")},
-    next={"type": "string", "nullable": True, "description": "The cursor of the page of earlier readings."},
+    next_cursor={"type": "string", "nullable": True, "description": "The `cursor` of the page of earlier readings."},
+    next={"type": "string", "nullable": True, "deprecated": True, "description": "The same."},
 )
 SERIES_RESPONSES: dict[Any, Any] = {
     (200, "application/json"): {"anyOf": [_BUCKETS, _READINGS, _POINTS]},

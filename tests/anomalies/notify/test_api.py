@@ -73,7 +73,7 @@ def test_routes_preview_and_who_is_on_call_are_read(client_for, admin, viewer, o
     route = Route.objects.create(name="Night", severities=["high"], days=[5])
     RouteStep.objects.create(route=route, roles=["operator"], channels=["email"])
     client = client_for(admin)
-    (read,) = client.get("/api/v1/notification-routes").json()
+    (read,) = client.get("/api/v1/notification-routes").json()["results"]
     assert (read["name"], read["severities"], read["steps"][0]["roles"]) == ("Night", ["high"], ["operator"])
     stages = client.get("/api/v1/notification-preview?machine=M/07&severity=low").json()["stages"]
     assert operator.email in stages[0]["told"]
