@@ -129,3 +129,31 @@ def _reach(chosen: list[str]) -> Reach | None:
         kind, _dash, pk = word.partition("-")
         parts[kind].add(int(pk))
     return Reach(frozenset(parts["site"]), frozenset(parts["line"]))
+
+
+class WallLinkForm(forms.Form):
+    """A link that opens the wall: where the screen hangs, for how long, and which part of the plant."""
+
+    name = forms.CharField(label=_("Where the screen hangs"), max_length=80)
+    days = forms.TypedChoiceField(
+        label=_("Good for"),
+        coerce=int,
+        initial=90,
+        choices=[(1, _("a day")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(f"{place.kind}-{place.pk}", place.name) for place in places()]
+        if known:
+            self.fields["places"] = forms.MultipleChoiceField(
+                label=_("Shows only"),
+                choices=known,
+                required=False,
+                widget=forms.CheckboxSelectMultiple,
+                help_text=_("Choose nothing for the whole factory."),
+            )
+
+    def reach(self) -> Reach | None:
+        """The part of the plant that was chosen; the form is valid."""
+        return _reach(self.cleaned_data.get("places", []))

@@ -18,6 +18,7 @@ from accounts.attempts import network_address
 from accounts.audit import asked_from
 from accounts.reach import reach_bound, reach_enter, reach_of
 from accounts.support import support_user_email
+from accounts.wall_only import opened_by_link
 from common.expiring import ExpiringMap
 from tenants.context import factory_current
 from tenants.refusals import refusal
@@ -96,7 +97,8 @@ def second_factor_stands(request: HttpRequest) -> bool:
     """Whether the person has one; remembered in the session, because pages ask all the time."""
     if request.session.get(_HAS_SECOND_FACTOR):
         return True
-    if not is_mfa_enabled(request.user) and request.user.get_username() != support_user_email():
+    exempt = getattr(request.user, "wall_only", False) or request.user.get_username() == support_user_email()
+    if not is_mfa_enabled(request.user) and not exempt:
         return False
     request.session[_HAS_SECOND_FACTOR] = True
     return True
@@ -105,6 +107,8 @@ def second_factor_stands(request: HttpRequest) -> bool:
 def _send_whole_page(request: HttpRequest) -> HttpResponse:
     """A partial must not be replaced by the sign-in page, so HTMX is told to leave for it, and to come back here."""
     shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    here = urlunsplit(("", "", shown.path or "/", shown.query, ""))
     response = HttpResponse(status=401)
-    response["HX-Redirect"] = redirect_to_login(urlunsplit(("", "", shown.path or "/", shown.query, ""))).url
+    # A screen that came by a link comes back by it: it has nobody who could sign in.
+    response["HX-Redirect"] = here if opened_by_link(shown.path) else redirect_to_login(here).url
     return response

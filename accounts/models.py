@@ -18,7 +18,13 @@ class Role(models.TextChoices):
 
 
 class EmailUserManager(UserManager["User"]):
-    """Creates people by e-mail address; there is no user name."""
+    """Creates people by e-mail address; there is no user name. Accounts behind links to the wall are no people."""
+
+    def get_queryset(self) -> models.QuerySet["User"]:
+        found = super().get_queryset()
+        # Migrations use this manager, too, on the table as it was before.
+        before = not any(field.name == "wall_only" for field in self.model._meta.fields)
+        return found if before else found.filter(wall_only=False)
 
     def _create_user(self, username: str, email: str | None, password: str | None, **extra_fields: Any) -> "User":
         address = self.normalize_email(email or username)
@@ -75,11 +81,14 @@ class User(AbstractUser):
     )
     extra_actions = models.JSONField(_("single permissions"), default=list, blank=True)
     reach = models.JSONField(_("restricted to"), null=True, blank=True, default=None)
+    wall_only = models.BooleanField(default=False, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[EmailUserManager] = EmailUserManager()
+    # With the accounts that stand behind links to the wall (see `accounts.wall_links`).
+    everybody: ClassVar[models.Manager["User"]] = models.Manager()
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
@@ -170,6 +179,62 @@ class SupportGrant(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class ExportState(models.TextChoices):
+    """Where the making of an export is."""
+
+    WAITING = "waiting", _("Waiting")
+    RUNNING = "running", _("Being written")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
+
+
+class FactoryExport(models.Model):
+    """One whole-factory export, as an owner asked for it; the file goes when it expires.
+
+    path: in Django's storage, under the factory's folder; empty before it is ready and after it expired.
+    """
+
+    state = models.CharField(_("state"), max_length=10, choices=ExportState, default=ExportState.WAITING)
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_at = models.DateTimeField(_("asked for"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    size_bytes = models.BigIntegerField(_("size"), default=0)
+    path = models.CharField(max_length=255, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # Of two that are asked for at once, one is made.
+            models.UniqueConstraint(
+                models.Value(1), condition=models.Q(state__in=["waiting", "running"]), name="one_export_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.pk} ({self.state})"
+
+
+class WallLink(models.Model):
+    """An address that opens the wall on a screen without signing in; only its token's SHA-256 is kept."""
+
+    name = models.CharField(_("where the screen hangs"), max_length=80)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="wall_link", editable=False)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("last opened"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AuditEntry(models.Model):

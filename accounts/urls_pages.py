@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from accounts import audit_pages, doors, factory_pages, keys_pages, language, pages
+from accounts import audit_pages, doors, factory_pages, keys_pages, language, pages, wall_link_pages
 
 urlpatterns = [
     path("welcome/<str:token>", doors.signup_handover, name="signup_handover"),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("keys", keys_pages.api_keys, name="api_keys"),
     path("keys/<int:key_id>/rotate", keys_pages.api_key_renew, name="api_key_renew"),
     path("keys/<int:key_id>/revoke", keys_pages.api_key_end, name="api_key_revoke"),
+    path("wall-links", wall_link_pages.wall_links, name="wall_links"),
+    path("wall-links/<int:link_id>/revoke", wall_link_pages.wall_link_end, name="wall_link_revoke"),
     path("factory", factory_pages.factory_home, name="factory_home"),
     path("factory/export", factory_pages.factory_export, name="factory_export"),
     path("factory/delete", factory_pages.factory_leave, name="factory_leave"),

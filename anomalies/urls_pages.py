@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *alerts_urls.page_patterns,
     *rules_urls.page_patterns,
     path("wall", wall_pages.wall, name="wall"),
+    path("wall/<str:token>", wall_pages.wall_by_link, name="wall_by_link"),
     path("parts/wall-alerts", wall_pages.wall_alerts, name="wall_alerts"),
     path("explore", explore_pages.explore, name="explore"),
     path("explore/export.csv", explore_pages.explore_csv, name="explore_csv"),

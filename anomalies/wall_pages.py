@@ -2,12 +2,17 @@
 
 from typing import Any
 
+from django.contrib.auth import login
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from accounts.permissions import page_requires
+from accounts.audit import audit_record
+from accounts.permissions import page_requires, public_page
+from accounts.reach import reach_bound, reach_of
+from accounts.wall_links import wall_link_enter
 from anomalies.models import OPEN_STATES, Alert, AlertState, Severity
 from anomalies.summary import dashboard_summary
 from anomalies.tiles import tiles_by_line
@@ -23,6 +28,27 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity.values)}
 @page_requires("view")
 def wall(request: HttpRequest) -> HttpResponse:
     """Every machine, as many to a screen as fit, line after line."""
+    return _wall(request)
+
+
+@require_GET
+@public_page
+@never_cache
+def wall_by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """The wall for a screen that nobody signs in at: the address stays, so a reload or a restart comes back by it."""
+    link = wall_link_enter(token)
+    if request.user.is_authenticated and request.user.pk != link.user.pk:
+        # Whoever is signed in here stays so, and sees the wall as themselves.
+        return redirect("wall")
+    if not request.user.is_authenticated:
+        login(request, link.user, backend="accounts.wall_links.WallLinkBackend")
+        request.session.set_expiry(link.expires_at)
+        audit_record(actor=link.name, action="wall_link.opened", target=link.name)
+    with reach_bound(reach_of(link.user)):
+        return _wall(request)
+
+
+def _wall(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("every", "")
     every_s = (
         min(_MOST_S, max(_LEAST_S, int(asked))) if asked.isascii() and asked.isdecimal() and len(asked) < 5 else EVERY_S

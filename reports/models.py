@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.jobs import Job, JobState
 from accounts.reach import Reach
 
-
 # As the API's description names it.
 ReportState = JobState
 

@@ -12,7 +12,7 @@ const PAGES = "pages";
 const WAIT_MS = 6_000;
 const KEPT_PAGES = 30;
 const ALWAYS = ["/", "/wall", "/alerts"];
-const ALSO = /^\/(machines\/.+|alerts\/\d+)$/;
+const ALSO = /^\/(machines\/.+|alerts\/\d+|wall\/.+)$/;
 const PERSON = "X-Person";
 const PERSON_ENTRY = "/.person";
 

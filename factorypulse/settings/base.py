@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.ReachMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
+    "accounts.wall_only.WallOnlyMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "factorypulse.api_errors.DomainErrorMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -174,6 +175,7 @@ AUTHENTICATION_BACKENDS = [
     # First, so that a locked account's password is not even looked at.
     "accounts.lockout.LockoutBackend",
     "accounts.permissions.RoleBackend",
+    "accounts.wall_links.WallLinkBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 PASSWORD_HASHERS = [
@@ -301,6 +303,7 @@ _EVERY_S = {
     "anomalies.tasks.trim_outbox": 3600.0,
     "reports.tasks.make_due": 60.0,
     "tenants.tasks.delete_due_factories": 60.0,
+    "accounts.tasks.expire_wall_links": 60.0,
     "telemetry.tasks.apply_retention": 3600.0,
     "telemetry.tasks.review_metrics": 60.0,
     "telemetry.tasks.trim_quarantine": 3600.0,

@@ -69,6 +69,7 @@ PUBLIC_PAGES = {
     "socialaccount_login_error",
     "socialaccount_signup",  # closed, as above
     "support_enter",  # proves by its link
+    "wall_by_link",  # as well
 }
 PUBLIC_API = {"api_login", "api_refresh", "api_logout"}  # prove by their body
 SAMPLES = {"int": "1", "str": SECRET, "slug": SECRET, "path": "1", "uuid": "00000000-0000-0000-0000-000000000001"}
