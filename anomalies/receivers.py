@@ -1,6 +1,9 @@
-"""What happens when readings were stored: nothing here, but a task is enqueued, as often as evaluating is cheap."""
+"""What happens when readings come: what turns a rule is evaluated at once, and a task is enqueued for all the rest.
 
-from collections.abc import Mapping
+The task follows as often as evaluating is cheap.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -9,9 +12,10 @@ from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from anomalies.rules.hurry import Hurry
 from anomalies.rules.late import LateNotes, late_note
 from common import clock
-from telemetry.signals import readings_stored
+from telemetry.signals import readings_arrived, readings_stored
 from tenants.models import Factory
 
 _log = structlog.get_logger(__name__)
@@ -25,6 +29,19 @@ _MARKER_EXPIRES_S = 20
 _BEGUN, _WAITING = "evaluate.begun", "evaluate.waiting"
 _RATE_S = 10
 _late = LateNotes()
+_hurry = Hurry()
+
+
+@receiver(readings_arrived, dispatch_uid="anomalies.hurry")
+def arrived(*, factory_slug: str, bodies: Sequence[bytes], **kwargs: Any) -> bool:
+    """Whether what has just arrived turns a condition of a rule, so that it should be stored at once."""
+    return _hurry.arrived(factory_slug, bodies)
+
+
+@receiver(readings_stored, dispatch_uid="anomalies.hurry")
+def stored(*, factory: Factory, machines: Mapping[str, tuple[int, int]], **kwargs: Any) -> None:
+    """Evaluate what could not wait, now that it can be read."""
+    _hurry.stored(factory, machines)
 
 
 @receiver(readings_stored, dispatch_uid="anomalies.evaluate")

@@ -157,7 +157,7 @@ def evaluate(
     owner = [(pair, place) for pair, program in enumerate(programs) for place in range(len(program.leaves))]
     leaves = [leaf for program in programs for leaf in program.leaves]
     kept = [state for pair in states for state in pair.leaves]
-    asked, stands = _asked(leaves), _stands(kept)
+    asked, stands = asked_of(leaves), _stands(kept)
     stands, turns = _advance(asked, stands, leaves, kept, series)
     stands, silent = absent(asked, stands, now_ms)
     _keep(kept, stands)
@@ -199,8 +199,9 @@ def _readings(leaf: Leaf, state: LeafState, series: Mapping[Key, Series]) -> Col
     return columns
 
 
-def _asked(leaves: Sequence[Leaf]) -> Asked:
-    limits = np.array([(leaf.low, leaf.high, leaf.clear_low, leaf.clear_high) for leaf in leaves])
+def asked_of(leaves: Sequence[Leaf]) -> Asked:
+    """Conditions in columns, a row each."""
+    limits = np.array([(leaf.low, leaf.high, leaf.clear_low, leaf.clear_high) for leaf in leaves]).reshape(-1, 4)
     return Asked(
         np.array([leaf.family for leaf in leaves], np.int8),
         limits[:, 0],

@@ -52,6 +52,10 @@ class Standing:
         found = ((pk, self._program(pk, rule, machine)) for pk, rule in dict(concerned).items())
         return [Pair(pk, self._by_id[pk], machine, program) for pk, program in found if program is not None]
 
+    def programs(self) -> list[tuple[tuple[int, str, str], Program | None]]:
+        """What has been compiled so far, by rule, machine and zone."""
+        return list(self._programs.items())
+
     @cached_property
     def ask_for_silence(self) -> bool:
         """Whether any rule can fire without a reading."""
@@ -90,7 +94,9 @@ def rules_standing() -> Standing:
         return before
     rules = {version: rule for version, rule in before.rules.items() if version in versions}
     rules.update(_parsed(Rule.objects.filter(pk__in=[pk for pk, _at in versions - set(rules)])))
-    standing = Standing(versions, rules)
+    kept = {pk for pk, _at in versions & before.versions}
+    # What was compiled of the others stays: an edit must not cost as much as a start.
+    standing = Standing(versions, rules, {key: program for key, program in before.programs() if key[0] in kept})
     _known.put(_schema(), standing)
     return standing
 

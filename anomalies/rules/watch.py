@@ -37,6 +37,8 @@ _SPANS_MS = (10_000, 100_000, 15 * 60_000)
 _PIECE_MS = 6 * 3_600_000
 # Machines whose rules are carried forward in one transaction: few enough that an alert is not held up.
 _TOGETHER = 200
+# For so long a hurried run waits for a worker that has its machines in hand.
+_WAIT_MS = 500
 _CARRY = """
 UPDATE anomalies_machinehealth AS h SET state = jsonb_set(h.state, '{rules}', n.rules::jsonb), updated_at = %s
 FROM unnest(%s::bigint[], %s::text[]) AS n (machine, rules) WHERE h.machine_id = n.machine
@@ -64,6 +66,15 @@ def rules_watch(machines: Sequence[Machine]) -> int:
     return sum(machine.pk in mine for machine in machines)
 
 
+def rules_hurry(machines: Sequence[Machine]) -> None:
+    """Evaluate the rules of a few machines now, without looking for late readings: `rules_watch` does that.
+
+    One that another worker has in hand is waited for, a moment: its run may have begun before the reading that matters
+    was stored. Raises StoreUnavailableError, and DatabaseError where it waits for too long.
+    """
+    _watch(machines, rules_standing(), {}, wait=True)
+
+
 def _silent(standing: Standing, machines: Sequence[Machine]) -> list[Machine]:
     if not standing.ask_for_silence:
         return []
@@ -71,10 +82,12 @@ def _silent(standing: Standing, machines: Sequence[Machine]) -> list[Machine]:
     return [machine for machine in others if any(pair.program.asks_for_silence for pair in standing.pairs_of(machine))]
 
 
-def _watch(machines: Sequence[Machine], standing: Standing, notes: Mapping[str, LateReadings]) -> set[int]:
+def _watch(
+    machines: Sequence[Machine], standing: Standing, notes: Mapping[str, LateReadings], *, wait: bool = False
+) -> set[int]:
     """Carry some machines forward in one transaction; the ids of those that were free."""
     with transaction.atomic():
-        kept = _locked(machines)
+        kept = _locked(machines, wait=wait)
         free = [machine for machine in machines if machine.pk in kept]
         pairs = {machine: standing.pairs_of(machine) for machine in free}
         states = {machine: _states(pairs[machine], kept[machine.pk]) for machine in free if pairs[machine]}
@@ -86,17 +99,20 @@ def _watch(machines: Sequence[Machine], standing: Standing, notes: Mapping[str, 
     return set(kept)
 
 
-def _locked(machines: Sequence[Machine]) -> dict[int, str | None]:
+def _locked(machines: Sequence[Machine], *, wait: bool) -> dict[int, str | None]:
     """Where machines' rules stand, as text, for this worker alone until the transaction ends; without those that
-    another one has."""
+    another one has, unless they are waited for."""
+    if wait:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {_WAIT_MS}")
     known = set(MachineHealth.objects.filter(machine__in=machines).values_list("machine_id", flat=True))
     missing = [MachineHealth(machine=machine) for machine in machines if machine.pk not in known]
     if missing:
         MachineHealth.objects.bulk_create(missing, ignore_conflicts=True)
     # In one order everywhere, so that two workers never wait for each other. Only the rules' part: the detector's is
     # many times as large.
-    rows = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine")
-    return dict(rows.values_list("machine_id", KT("state__rules")))
+    rows = MachineHealth.objects.select_for_update(skip_locked=not wait).filter(machine__in=machines)
+    return dict(rows.order_by("machine_id").values_list("machine_id", KT("state__rules")))
 
 
 def _states(pairs: Sequence[Pair], text: str | None) -> States:

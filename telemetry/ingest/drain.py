@@ -66,6 +66,7 @@ class Drain:
         self._store = store or reading_store()
         self._last_values = LastValues()
         self._lanes: dict[str, _Lane] = {}
+        self._urgent: set[str] = set()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="drain")
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -74,6 +75,14 @@ class Drain:
     def start(self) -> None:
         """Begin to move rows."""
         self._thread.start()
+
+    def hurry(self, slug: str) -> None:
+        """Move what a factory has in the journal now, without the rest that load makes it take; from any thread.
+
+        One whose store is in trouble keeps its pause.
+        """
+        self._urgent.add(slug)
+        self._wake.set()
 
     @property
     def alive(self) -> bool:
@@ -222,7 +231,10 @@ class Drain:
         # Whoever waited longest first, so that two busy factories can't keep a third from its turn.
         for slug in sorted(slugs, key=lambda slug: self._lanes.setdefault(slug, _Lane()).not_before_s):
             lane = self._lanes[slug]
-            if not lane.running and clock.monotonic_s() >= lane.not_before_s:
+            hurries = slug in self._urgent and not lane.pause_s
+            if not lane.running and (hurries or clock.monotonic_s() >= lane.not_before_s):
+                # Before the rows are read: what asks for hurry from now on may not be among them.
+                self._urgent.discard(slug)
                 lane.running, lane.idle = True, False
                 self._pool.submit(self._turn, slug, lane)
 
@@ -247,7 +259,7 @@ class Drain:
             self._pause(slug, lane, error)
         finally:
             lane.running = False
-            if lane.not_before_s <= clock.monotonic_s():
+            if lane.not_before_s <= clock.monotonic_s() or slug in self._urgent:
                 self._wake.set()  # a backlog waits for no tick
 
     def _pause(self, slug: str, lane: _Lane, error: Exception) -> None:

@@ -1,12 +1,14 @@
 """The live path: what the journal commits goes to browsers at once, whether or not the store is there."""
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
 from common import clock
 from telemetry.ingest.journal import READINGS, Journal, JournalError
 from telemetry.live.hub import LivePublisher, live_publish
+from telemetry.signals import readings_arrived
 
 _log = structlog.get_logger(__name__)
 
@@ -21,11 +23,22 @@ _OWED_EVERY_S = 0.5
 
 
 class LiveTail:
-    """Follows the journal's end from when it starts, rows of other processes included."""
+    """Follows the journal's end from when it starts, rows of other processes included.
 
-    def __init__(self, journal: Journal, publisher: LivePublisher | None = None) -> None:
+    hurry: told of a factory whose newest rows some receiver of `readings_arrived` can't wait for.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        publisher: LivePublisher | None = None,
+        *,
+        hurry: Callable[[str], None] = lambda slug: None,
+    ) -> None:
         self._journal = journal
         self._publisher = publisher or LivePublisher()
+        self._hurry = hurry
+        self._arrived: dict[str, list[bytes]] = {}
         self._cursor = journal.last_id()
         # Factories with rows that do not come this way, and when these had all been appended: browsers are sent to
         # history once the store has them.
@@ -51,6 +64,7 @@ class LiveTail:
         if self._owed_ms:
             self._pay()
         self._publisher.flush()
+        self._announce()
         return rows
 
     def _changed(self) -> bool:
@@ -71,7 +85,18 @@ class LiveTail:
         for entry in entries:
             if entry.kind == READINGS and entry.intact:
                 self._publisher.add_encoded(entry.factory, entry.body)
+                self._arrived.setdefault(entry.factory, []).append(entry.body)
         return len(entries)
+
+    def _announce(self) -> None:
+        arrived, self._arrived = self._arrived, {}
+        for slug, bodies in arrived.items():
+            answers = readings_arrived.send_robust(sender=LiveTail, factory_slug=slug, bodies=bodies)
+            for receiver, answer in answers:
+                if isinstance(answer, Exception):
+                    _log.warning("arrival_not_looked_at", factory=slug, receiver=str(receiver), error=str(answer))
+                elif answer:
+                    self._hurry(slug)
 
     def _jump(self, *, behind_ms: int) -> None:
         self._cursor = self._journal.last_id()

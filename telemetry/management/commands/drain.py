@@ -43,7 +43,8 @@ class Command(BaseCommand):
         if settings.METRICS_TOKEN:
             figures_publish(settings.FIGURES_DIR, "drain")
         journal = process_journal()
-        tail, drain = LiveTail(journal), Drain(journal)
+        drain = Drain(journal)
+        tail = LiveTail(journal, hurry=drain.hurry)
         tail.start()
         drain.start()
         gc.collect()
