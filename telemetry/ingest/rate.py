@@ -9,8 +9,8 @@ from common import clock
 class Report(NamedTuple):
     """What one process tells the others about a bucket.
 
-    spent: tokens taken since the last report; level: tokens there are, as far as this process knows; rate: tokens a
-    second; burst: tokens at most.
+    spent: tokens taken since the last report; level: tokens there are in all, as far as this process knows;
+    rate: tokens a second; burst: tokens at most.
     """
 
     spent: float
@@ -38,6 +38,8 @@ class TokenBucket:
         self._burst = burst
         self._tokens = burst
         self._spent = 0.0
+        # Of rate and burst, while nobody can be asked; otherwise 1.
+        self._share = 1.0
         self._at_s = clock.monotonic_s()
         self._lock = threading.Lock()
 
@@ -46,13 +48,13 @@ class TokenBucket:
         with self._lock:
             self._fill()
             self._rate, self._burst = rate, burst
-            self._tokens = min(self._tokens, burst)
+            self._tokens = min(self._tokens, burst * self._share)
 
     def wait_s(self) -> float:
         """Seconds until something may come again; 0 when it may now."""
         with self._lock:
             self._fill()
-            return max(0.0, -self._tokens / self._rate)
+            return self._debt_s()
 
     def charge(self, amount: int) -> float:
         """Take tokens for what has come; returns `wait_s` after it."""
@@ -60,7 +62,7 @@ class TokenBucket:
             self._fill()
             self._tokens -= amount
             self._spent += amount
-            return max(0.0, -self._tokens / self._rate)
+            return self._debt_s()
 
     def spent_s(self) -> float:
         """For how many seconds of the rate the tokens not yet reported stand."""
@@ -71,7 +73,19 @@ class TokenBucket:
         with self._lock:
             self._fill()
             spent, self._spent = self._spent, 0.0
-            return Report(spent, self._tokens, self._rate, self._burst)
+            return Report(spent, self._tokens / self._share, self._rate, self._burst)
+
+    def stand_alone(self, share: float) -> None:
+        """Nobody can be asked: take this part (above 0, up to 1) of the rate, and of the level there was.
+
+        >>> bucket = TokenBucket(rate=100.0, burst=100.0)
+        >>> bucket.stand_alone(0.25); round(bucket.charge(50), 1)
+        1.0
+        """
+        with self._lock:
+            self._fill()
+            self._tokens *= share / self._share
+            self._share = share
 
     def settle(self, level: float) -> None:
         """Take the level that all processes together have come to; what was taken since the report goes off it.
@@ -83,10 +97,14 @@ class TokenBucket:
         1
         """
         with self._lock:
+            self._share = 1.0
             self._tokens = min(self._burst, level - self._spent)
             self._at_s = clock.monotonic_s()
 
     def _fill(self) -> None:
         now_s = clock.monotonic_s()
-        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._rate)
+        self._tokens = min(self._burst * self._share, self._tokens + (now_s - self._at_s) * self._rate * self._share)
         self._at_s = now_s
+
+    def _debt_s(self) -> float:
+        return max(0.0, -self._tokens / (self._rate * self._share))

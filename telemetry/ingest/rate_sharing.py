@@ -2,13 +2,20 @@
 
 Doors never wait for Valkey. Every EVERY_S the thread of a process tells what its buckets have spent and learns what is
 left of all, so between two rounds a factory can take too much by what arrives in that time; the debt makes everybody
-wait for it afterwards. While Valkey is away each process keeps the rate by itself, and nothing there is authoritative:
-a bucket that was lost with it begins where the first process that asks stands.
+wait for it afterwards. Nothing in Valkey is authoritative: a bucket that was lost with it begins where the first
+process that asks stands.
+
+While Valkey is away each process keeps to its share of the rate: half of the rate is divided by what each took of the
+factory's readings in the last minutes, because a plant mostly sends through one door, and half evenly, so that a door
+that begins to be used is not shut. The shares of those who knew each other add up to one. A process that starts while
+Valkey is away knows of nobody.
 """
 
 import os
 import threading
+import uuid
 from collections.abc import Callable
+from typing import NamedTuple
 
 import redis
 import structlog
@@ -23,10 +30,13 @@ EVERY_S = 0.1
 # A factory far below its rate is told of once in this time: a thousand quiet factories must cost nothing.
 _QUIET_S = 1.0
 _AWAY_S = 1.0
+# How long what a process took counts for its share, and when one that takes nothing is no longer counted at all.
+_HABIT_S, _GONE_S = 60.0, 300.0
 # What is left of the bucket, on Valkey's clock; `alone` means that spent tokens were lost count of while it was away.
+# Then how many processes take readings of the factory, and which part of them this one took.
 _SETTLE = """
 local spent, level, rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local alone = ARGV[5] == '1'
+local alone, door, habit, gone = ARGV[5] == '1', ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
@@ -37,8 +47,44 @@ if held[1] then
 end
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'at', string.format('%.6f', now))
 redis.call('PEXPIRE', KEYS[1], math.ceil(math.min(86400, (burst - tokens) / rate + 60) * 1000))
-return string.format('%.6f', tokens)
+
+local doors, all, mine = 1, spent, spent
+local known = redis.call('HGETALL', KEYS[2])
+for i = 1, #known, 2 do
+    local took, at = string.match(known[i + 1], '(%S+) (%S+)')
+    local ago = math.max(0, now - tonumber(at))
+    took = tonumber(took) * math.exp(-ago / habit)
+    if known[i] == door then
+        mine = mine + took
+        all = all + took
+    elseif ago > gone then
+        redis.call('HDEL', KEYS[2], known[i])
+    else
+        all = all + took
+        doors = doors + 1
+    end
+end
+if spent > 0 then redis.call('HSET', KEYS[2], door, string.format('%.6f %.6f', mine, now)) end
+redis.call('PEXPIRE', KEYS[2], math.ceil(gone * 1000))
+return {string.format('%.6f', tokens), tostring(doors), string.format('%.6f', all > 0 and mine / all or 1 / doors)}
 """
+
+
+class Settled(NamedTuple):
+    """What all processes together have come to. took: which part of the last minutes' tokens this one had, 0 to 1."""
+
+    level: float
+    doors: int
+    took: float
+
+    @property
+    def share(self) -> float:
+        """The part of the rate to keep to while nobody can be asked.
+
+        >>> Settled(0.0, 2, 0.9).share + Settled(0.0, 2, 0.1).share
+        1.0
+        """
+        return (self.took + 1 / self.doors) / 2
 
 
 class RateSharing:
@@ -49,6 +95,10 @@ class RateSharing:
         self._touched: dict[str, TokenBucket] = {}
         self._told_s: dict[str, float] = {}
         self._alone: set[str] = set()
+        self._shares: dict[str, float] = {}
+        # The most processes that any factory was seen to have: what is guessed of one that was never settled.
+        self._doors = 1
+        self._door = uuid.uuid4().hex[:8]
         self._awake = threading.Event()
         self._pid = 0
         self._lock = threading.Lock()
@@ -67,6 +117,7 @@ class RateSharing:
         self._touched.clear()
         self._told_s.clear()
         self._alone.clear()
+        self._shares.clear()
 
     def round(self) -> None:
         """Tell and learn once, for every factory whose turn it is."""
@@ -75,16 +126,20 @@ class RateSharing:
             return
         reports = [(slug, bucket, bucket.report()) for slug, bucket in due]
         try:
-            levels = self._settle([(slug, report) for slug, _bucket, report in reports])
+            found = self._settle([(slug, report) for slug, _bucket, report in reports])
         except (redis.RedisError, OSError) as error:
             # What was reported is lost count of: those who come back may not be charged for it twice.
-            self._alone.update(slug for slug, *_ in reports)
+            for slug, bucket, _report in reports:
+                self._alone.add(slug)
+                bucket.stand_alone(self._shares.get(slug, 1 / self._doors))
             _log.warning("rates_not_shared", factories=len(reports), error=str(error)[:200])
             self._awake.clear()
             raise
-        for (slug, bucket, report), level in zip(reports, levels, strict=True):
-            bucket.settle(level)
+        for (slug, bucket, report), settled in zip(reports, found, strict=True):
+            bucket.settle(settled.level)
             self._alone.discard(slug)
+            self._shares[slug] = settled.share
+            self._doors = max(self._doors, settled.doors)
             if not report.spent:
                 self._touched.pop(slug, None)
                 self._told_s.pop(slug, None)
@@ -98,18 +153,21 @@ class RateSharing:
                 due.append((slug, bucket))
         return due
 
-    def _settle(self, reports: list[tuple[str, Report]]) -> list[float]:
+    def _settle(self, reports: list[tuple[str, Report]]) -> list[Settled]:
         pipe = self._client().pipeline(transaction=False)
         for slug, report in reports:
-            arguments = [*(f"{number:.6f}" for number in report), "1" if slug in self._alone else "0"]
-            pipe.eval(_SETTLE, 1, f"factorypulse:rate:{slug}", *arguments)
-        return [float(level) for level in pipe.execute()]
+            figures = [f"{number:.6f}" for number in report]
+            about = ["1" if slug in self._alone else "0", self._door, _HABIT_S, _GONE_S]
+            keys = (f"factorypulse:rate:{slug}", f"factorypulse:rate-doors:{slug}")
+            pipe.eval(_SETTLE, len(keys), *keys, *figures, *about)
+        return [Settled(float(level), int(doors), float(took)) for level, doors, took in pipe.execute()]
 
     def _begin(self) -> None:
         """Start the thread, also in a process that was forked from one that had it."""
         with self._lock:
             if self._pid != os.getpid():
-                self._pid = os.getpid()
+                # A forked process is a door of its own.
+                self._pid, self._door = os.getpid(), uuid.uuid4().hex[:8]
                 threading.Thread(target=self._run, name="rate-sharing", daemon=True).start()
 
     def _run(self) -> None:

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
 
+from common import clock
+from telemetry.ingest import rate_sharing
 from telemetry.ingest.rate import TokenBucket
 from telemetry.ingest.rate_sharing import EVERY_S, RateSharing
 from telemetry.live.valkey import valkey
@@ -74,6 +77,101 @@ def test_while_valkey_is_away_each_process_keeps_the_rate_by_itself():
     with pytest.raises(redis.RedisError):
         door.round()
     assert door.bucket.wait_s() > 0
+
+
+def _lose_valkey(*processes):
+    for process in processes:
+        process.sharing._client = away
+        process.charge(0)
+        with pytest.raises(redis.RedisError):
+            process.round()
+
+
+def _taken_in(seconds, processes, now, *, block=10):
+    """What each process takes when it takes all it may, by the millisecond."""
+    taken = [0] * len(processes)
+    for _ in range(round(seconds * 1000)):
+        now.s += 0.001
+        for number, process in enumerate(processes):
+            if not process.bucket.wait_s():
+                process.charge(block)
+                taken[number] += block
+    return taken
+
+
+@pytest.fixture
+def now(monkeypatch):
+    now = SimpleNamespace(s=1_000.0)
+    monkeypatch.setattr(clock, "monotonic_s", lambda: now.s)
+    return now
+
+
+def test_while_valkey_is_away_processes_that_know_each_other_get_the_plans_rate_together(now):
+    doors = [Process(rate=1_000.0) for _ in range(3)]
+    for _ in range(20):
+        for door in doors:
+            door.charge(10)
+            door.round()
+    _lose_valkey(*doors)
+    taken = _taken_in(20, doors, now)
+    assert sum(taken) == pytest.approx(20 * 1_000, rel=0.02)
+    assert max(taken) - min(taken) < 0.3 * 1_000 * 20
+
+
+def test_while_valkey_is_away_the_door_that_takes_most_keeps_most(now):
+    busy, seldom = Process(rate=1_000.0), Process(rate=1_000.0)
+    for _ in range(2):
+        for process, amount in ((busy, 90), (seldom, 10)):
+            process.charge(amount)
+            process.round()
+    _lose_valkey(busy, seldom)
+    most, least = _taken_in(20, [busy, seldom], now)
+    assert most > 2 * least > 0
+    assert most + least == pytest.approx(20 * 1_000, rel=0.02)
+
+
+def test_while_valkey_is_away_the_only_door_keeps_the_whole_rate(now):
+    door = Process(rate=1_000.0)
+    door.charge(10)
+    door.round()
+    _lose_valkey(door)
+    assert sum(_taken_in(10, [door], now)) == pytest.approx(10 * 1_000, rel=0.02)
+
+
+def test_a_process_that_is_gone_for_long_has_no_share_any_more(monkeypatch):
+    monkeypatch.setattr(rate_sharing, "_GONE_S", -1.0)
+    door, gone = Process(), Process()
+    gone.charge(10)
+    gone.round()
+    door.charge(10)
+    door.round()
+    assert door.sharing._shares == {"mill": 1.0}
+
+
+def test_a_factory_that_was_never_told_of_is_shared_among_as_many_as_another_has(now):
+    door, other = Process("dairy"), Process("dairy")
+    for process in (door, other, door):
+        process.charge(10)
+        process.round()
+    unknown = TokenBucket(rate=1_000.0, burst=100.0)
+    door.sharing.touch("mill", unknown)
+    _lose_valkey(door)
+    unknown.charge(1_000)
+    assert unknown.wait_s() == pytest.approx((1_000 - 50) / 500)
+
+
+def test_when_valkey_is_back_everybody_has_the_whole_rate_again(now):
+    door, other = Process(), Process()
+    for process in (door, other, door):
+        process.charge(10)
+        process.round()
+    _lose_valkey(door)
+    waits_s = [door.charge(200), door.charge(100)]
+    assert waits_s[1] - waits_s[0] > 1.2
+    door.sharing._client = valkey
+    owed_s = door.round()
+    assert door.charge(100) == pytest.approx(owed_s + 1.0)
+    assert other.round() == pytest.approx(owed_s, abs=0.2)
 
 
 def test_what_was_taken_while_valkey_was_away_is_not_charged_twice():
