@@ -50,6 +50,14 @@ class DeleteForm(forms.Form):
         return password
 
 
+class DomainForm(forms.Form):
+    """A host name of the factory's own."""
+
+    domain = forms.CharField(
+        label=_("Host name"), max_length=253, help_text=_("Such as pulse.mill.example, without http:// and path.")
+    )
+
+
 class SupportForm(forms.Form):
     """What staff shall look at, and for how long."""
 

@@ -1,18 +1,19 @@
 """The factory as a whole, for its owners: name, second factor, export, deletion, and help from staff."""
 
-import tempfile
 from datetime import timedelta
 
 from django.contrib import messages
 from django.contrib.auth import login
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.audit import audit_record
+from accounts import factory_changes
+from accounts.domain_pages import domain_shown
+from accounts.export_pages import exports_shown
 from accounts.factory_forms import DeleteForm, FactoryForm, IdentityForm, SupportForm
 from accounts.identity import PROVIDER_ID, identity_provider, identity_provider_remove, identity_provider_set
 from accounts.mail import factory_link
@@ -21,8 +22,7 @@ from accounts.permissions import page_requires, public_page
 from accounts.support import support_enter, support_grant, support_grants_open, support_revoke
 from common import clock
 from common.errors import DomainError
-from tenants.archive import archive_name, archive_write
-from tenants.life import GRACE, factory_delete_later, factory_keep, factory_mfa_require, factory_rename
+from tenants.life import GRACE
 from tenants.models import Factory
 
 
@@ -31,7 +31,8 @@ def _factory(request: HttpRequest) -> Factory:
     return factory
 
 
-def _shown(request: HttpRequest, **forms: object) -> HttpResponse:
+def factory_shown(request: HttpRequest, **forms: object) -> HttpResponse:
+    """The page; forms: what was filled in wrongly, in place of an empty one."""
     factory, person = _factory(request), person_asking(request)
     now = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
     identity = identity_provider()
@@ -45,6 +46,8 @@ def _shown(request: HttpRequest, **forms: object) -> HttpResponse:
         "redirect_url": factory_link("openid_connect_callback", PROVIDER_ID),
         "grants": support_grants_open(),
         "grace_days": GRACE.days,
+        **exports_shown(),
+        **domain_shown(factory),
         **forms,
     }
     return render(request, "accounts/factory.html", context, status=422 if forms else 200)
@@ -55,30 +58,14 @@ def _shown(request: HttpRequest, **forms: object) -> HttpResponse:
 def factory_home(request: HttpRequest) -> HttpResponse:
     """What the factory is called, and what else an owner decides; POST changes name, time zone and second factor."""
     if request.method != "POST":
-        return _shown(request)
+        return factory_shown(request)
     form, factory = FactoryForm(request.POST), _factory(request)
     if not form.is_valid():
-        return _shown(request, form=form)
+        return factory_shown(request, form=form)
     data = form.cleaned_data
-    before = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
-    factory_rename(factory, name=data["name"], time_zone=data["time_zone"])
-    factory_mfa_require(factory, required=data["mfa_required"])
-    audit_record(actor=request.user, action="factory.changed", target=factory.slug, before=before, after=data)
+    factory_changes.factory_change(actor=person_asking(request), factory=factory, **data)
     messages.success(request, _("Saved."))
     return redirect("factory_home")
-
-
-@require_POST
-@never_cache
-@page_requires("factory")
-def factory_export(request: HttpRequest) -> FileResponse:
-    """Everything in one file, which `manage.py restore` reads."""
-    factory = _factory(request)
-    audit_record(actor=request.user, action="factory.exported", target=factory.slug)
-    file = tempfile.TemporaryFile()  # noqa: SIM115  # the response closes it
-    archive_write(factory, file)
-    file.seek(0)
-    return FileResponse(file, as_attachment=True, filename=archive_name(factory), content_type="application/gzip")
 
 
 @require_POST
@@ -89,10 +76,9 @@ def factory_leave(request: HttpRequest) -> HttpResponse:
     factory = _factory(request)
     form = DeleteForm(request.POST, slug=factory.slug, person=person_asking(request))
     if not form.is_valid():
-        return _shown(request, delete_form=form)
+        return factory_shown(request, delete_form=form)
     try:
-        audit_record(actor=request.user, action="factory.deletion_begun", target=factory.slug)
-        factory_delete_later(factory)
+        factory_changes.factory_leave(actor=person_asking(request), factory=factory)
     except DomainError as error:
         messages.error(request, error.detail)
     return redirect("factory_home")
@@ -103,8 +89,7 @@ def factory_leave(request: HttpRequest) -> HttpResponse:
 def factory_stay(request: HttpRequest) -> HttpResponse:
     """Take the deletion back."""
     try:
-        factory_keep(_factory(request))
-        audit_record(actor=request.user, action="factory.kept", target=_factory(request).slug)
+        factory_changes.factory_stay(actor=person_asking(request), factory=_factory(request))
         messages.success(request, _("Nothing is deleted. Devices and people are let in again."))
     except DomainError as error:
         messages.error(request, error.detail)
@@ -117,7 +102,7 @@ def support_allow(request: HttpRequest) -> HttpResponse:
     """Let staff look in for a time."""
     form = SupportForm(request.POST)
     if not form.is_valid():
-        return _shown(request, support_form=form)
+        return factory_shown(request, support_form=form)
     lasting = timedelta(hours=form.cleaned_data["hours"])
     support_grant(actor=person_asking(request), reason=form.cleaned_data["reason"], lasting=lasting)
     messages.success(request, _("Support may look in now. You can end that here at any time."))
@@ -154,7 +139,7 @@ def identity_set(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("People can sign in by your identity provider."))
             return redirect("factory_home")
-    return _shown(request, identity_form=form)
+    return factory_shown(request, identity_form=form)
 
 
 @public_page

@@ -1,7 +1,8 @@
-"""What workers do about people: mails of the public site, and links that end."""
+"""What workers do about people and factories: mails of the public site, exports, and links that end."""
 
 from celery import shared_task
 
+from accounts.exports import export_make, exports_tend
 from accounts.finding import factories_tell
 from accounts.wall_links import wall_links_expire
 from tenants.tasks import FactoryTask, for_each_factory
@@ -23,3 +24,22 @@ def expire_wall_links() -> None:
 def expire_wall_links_in_factory(self: FactoryTask) -> None:
     """For one factory."""
     wall_links_expire()
+
+
+@shared_task(bind=True, base=FactoryTask)
+def export_make_task(self: FactoryTask, export_id: int) -> None:
+    """Write one export of the factory."""
+    export_make(export_id, factory=self.factory)
+
+
+@shared_task
+def tend_exports() -> None:
+    """Now and then: remove exports whose day is over, and take up those that a killed worker left."""
+    for_each_factory(tend_exports_in_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def tend_exports_in_factory(self: FactoryTask) -> None:
+    """For one factory."""
+    for export_id in exports_tend():
+        export_make_task.for_factory(self.factory.slug, export_id)

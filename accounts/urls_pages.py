@@ -2,7 +2,18 @@
 
 from django.urls import include, path
 
-from accounts import audit_pages, doors, factory_pages, keys_pages, language, pages, wall_link_pages
+from accounts import (
+    audit_pages,
+    domain_pages,
+    doors,
+    export_pages,
+    factory_pages,
+    keys_pages,
+    language,
+    pages,
+    session_pages,
+    wall_link_pages,
+)
 
 urlpatterns = [
     path("welcome/<str:token>", doors.signup_handover, name="signup_handover"),
@@ -14,6 +25,7 @@ urlpatterns = [
     path("accounts/3rdparty/", include("allauth.socialaccount.urls")),
     path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("accounts/", include("allauth.account.urls")),
+    path("account/sessions/<int:session_id>/end", session_pages.session_close, name="session_close"),
     path("account", pages.account, name="account_home"),
     path("account/language", language.language_choose, name="language_choose"),
     path("people", pages.people, name="people"),
@@ -30,7 +42,10 @@ urlpatterns = [
     path("wall-links", wall_link_pages.wall_links, name="wall_links"),
     path("wall-links/<int:link_id>/revoke", wall_link_pages.wall_link_end, name="wall_link_revoke"),
     path("factory", factory_pages.factory_home, name="factory_home"),
-    path("factory/export", factory_pages.factory_export, name="factory_export"),
+    path("factory/export", export_pages.factory_export, name="factory_export"),
+    path("factory/exports", export_pages.factory_exports, name="factory_exports"),
+    path("factory/exports/<int:export_id>/file", export_pages.export_file, name="export_file"),
+    path("factory/domain", domain_pages.domain_set, name="factory_domain"),
     path("factory/delete", factory_pages.factory_leave, name="factory_leave"),
     path("factory/keep", factory_pages.factory_stay, name="factory_stay"),
     path("factory/identity", factory_pages.identity_set, name="identity_set"),

@@ -8,9 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factorypulse.settings.dev")
 django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  # after Django is set up
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from factorypulse.origins import OwnOriginValidator  # noqa: E402
 from factorypulse.prometheus import web_figures_begin  # noqa: E402  # after Django is set up
 from factorypulse.threaded import ThreadedHandler  # noqa: E402
 from telemetry.live.consumers import LiveConsumer  # noqa: E402
@@ -20,6 +20,6 @@ application = ProtocolTypeRouter(
     {
         "http": ThreadedHandler(),
         # Origin check; who is asking, and in which factory, is settled by tenants.consumers.FactoryConsumer.
-        "websocket": AllowedHostsOriginValidator(URLRouter([path("ws/live", LiveConsumer.as_asgi())])),
+        "websocket": OwnOriginValidator(URLRouter([path("ws/live", LiveConsumer.as_asgi())])),
     }
 )

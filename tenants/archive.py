@@ -2,7 +2,7 @@
 
 A gzipped tar: `manifest.json`, `tables/<table>.tsv` (PostgreSQL's COPY text with a line of column names first),
 `files/<path>`, and whatever the floors above keep (`parts`: readings, as `telemetry.store.archiving` writes them, so
-that an archive of one store can be restored into another). People's open sessions are left out.
+that an archive of one store can be restored into another). People's open sessions and earlier exports are left out.
 """
 
 import io
@@ -33,7 +33,9 @@ from tenants.search_path import connection
 
 _log = structlog.get_logger(__name__)
 FORMAT = 1
-_LEFT_OUT = {"django_session", "django_migrations"}
+_LEFT_OUT = {"django_session", "django_migrations", "accounts_factoryexport"}
+# Where exports wait to be fetched, below the factory's folder: no archive holds another.
+EXPORTS = "exports"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
 # Names can't be parameters; each is quoted before it is put in.
 _CATCH_UP = """
@@ -61,33 +63,42 @@ class ArchiveVersionError(ConflictError):
 class Part:
     """What a floor above keeps: its tables, which are not written as such, and how it writes and reads them.
 
-    write: yields (name, bytes) inside the factory; read: takes each of them in, inside the factory.
+    write: how many pieces there are at most, and an iterator of (name, bytes), inside the factory; read: takes each in.
     """
 
     folder: str
     tables: frozenset[str]
-    write: Callable[[], Iterator[tuple[str, bytes]]]
+    write: Callable[[], tuple[int, Iterator[tuple[str, bytes]]]]
     read: Callable[[str, bytes], None]
 
 
 parts: list[Part] = []
 
 
-def archive_write(factory: Factory, target: IO[bytes]) -> dict[str, Any]:
+# What is being written, how many of it are, and how many there are at most: "tables", a part's folder, or "files".
+Progress = Callable[[str, int, int], None]
+
+
+def _untold(stage: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def archive_write(factory: Factory, target: IO[bytes], *, progress: Progress = _untold) -> dict[str, Any]:
     """Write the whole factory to a binary file as of one instant; returns the manifest."""
     with tarfile.open(fileobj=target, mode="w:gz", compresslevel=3) as tar:
         with factory_context(factory), _snapshot():
             manifest = _manifest(factory)
             _add(tar, "manifest.json", json.dumps(manifest, indent=1).encode())
-            for table in manifest["tables"]:
+            for number, table in enumerate(manifest["tables"]):
+                progress("tables", number, len(manifest["tables"]))
                 _table_write(tar, table)
         with factory_context(factory):
             for part in parts:
-                for name, content in part.write():
+                total, pieces = part.write()
+                for number, (name, content) in enumerate(pieces):
+                    progress(part.folder, number, total)
                     _add(tar, f"{part.folder}/{name}", content)
-            for path in files_of(factory.slug):
-                with default_storage.open(path, "rb") as file:
-                    _add(tar, f"files/{path.removeprefix(factory.slug + '/')}", file.read())
+            _files_write(tar, factory, progress)
     _log.info("factory_archived", factory=factory.slug, tables=len(manifest["tables"]))
     return manifest
 
@@ -115,6 +126,15 @@ def archive_restore(source: IO[bytes], *, slug: str = "") -> Factory:
         raise ArchiveInvalidError(told) from error
     _log.info("factory_restored", factory=factory.slug, archived_at=manifest["archived_at"])
     return factory
+
+
+def _files_write(tar: tarfile.TarFile, factory: Factory, progress: Progress) -> None:
+    own = f"{factory.slug}/"
+    paths = [path for path in files_of(factory.slug) if not path.startswith(f"{own}{EXPORTS}/")]
+    for number, path in enumerate(paths):
+        progress("files", number, len(paths))
+        with default_storage.open(path, "rb") as file:
+            _add(tar, f"files/{path.removeprefix(own)}", file.read())
 
 
 @contextmanager

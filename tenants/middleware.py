@@ -18,8 +18,12 @@ from tenants.models import Factory
 from tenants.refusals import refusal
 from tenants.requests import is_api_path, is_ip_address, named_factory
 
-# What works while a factory is shut: signing in, its own page (which asks for the owner), health, and static files.
-_OPEN_WHILE_SHUT = ("/accounts/", "/factory", "/health/", "/static/")
+# What works while a factory is shut: signing in, its own page and API (which ask for the owner), health, static files.
+_OPEN_WHILE_SHUT = (
+    "/accounts/", "/factory", "/health/", "/static/",
+    "/api/v1/factory", "/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout",
+)  # fmt: skip
+_HOST = re.compile(r"([a-z0-9.-]{4,253})(?::\d{1,5})?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -61,7 +65,11 @@ class FactoryMiddleware:
         if factory.shut and not request.path.startswith(_OPEN_WHILE_SHUT):
             return _shut(request, factory)
         _enter(request, factory, settings.ROOT_URLCONF)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if not _is_ours(request.get_host()) and "Strict-Transport-Security" in response:
+            # A customer's own name: what stands below it is not ours to force into TLS.
+            response["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
+        return response
 
 
 def _factory_asked(request: HttpRequest, host: str) -> Factory | None:
@@ -89,10 +97,26 @@ def _host(request: HttpRequest) -> str | None:
     try:
         return request.get_host().partition(":")[0]
     except DisallowedHost:
+        own = _own_domain(request.META.get("HTTP_HOST", ""))
+        if own:
+            # Proved to be a factory's, so it is allowed for this request: what cookies, CSRF and links go by.
+            request.get_host = lambda: own  # type: ignore[method-assign]
+            return own.partition(":")[0]
         if not is_api_path(request.path) or not is_ip_address(request.META.get("HTTP_HOST", "")):
             return None
         request.META["HTTP_HOST"] = settings.DOMAIN
         return str(settings.DOMAIN_HOST)
+
+
+def _is_ours(host: str) -> bool:
+    name = host.partition(":")[0].lower().rstrip(".")
+    return name == settings.DOMAIN_HOST or name.endswith(f".{settings.DOMAIN_HOST}")
+
+
+def _own_domain(host: str) -> str:
+    """The Host header as it came when its name is a factory's own; otherwise nothing."""
+    found = _HOST.fullmatch(host.lower())
+    return host.lower() if found and factory_of_host(found[1]) is not None else ""
 
 
 def _request_id(request: HttpRequest) -> str:

@@ -112,6 +112,21 @@ class Domain(DomainMixin):
     """A host name that answers for a factory (without port)."""
 
 
+class DomainClaim(models.Model):
+    """A host name that an owner says is theirs, until it is proved; then it becomes a Domain. One a factory.
+
+    Not unique: whoever proves it first has it, so nobody can keep another from their own name by claiming it.
+    """
+
+    factory = models.OneToOneField(Factory, on_delete=models.CASCADE, related_name="domain_claim")
+    domain = models.CharField(_("domain"), max_length=253)
+    token = models.CharField(max_length=64)
+    claimed_at = models.DateTimeField(_("entered"), auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.domain} for {self.factory.slug}"
+
+
 def schema_name_for(slug: str) -> str:
     """The PostgreSQL schema of a factory's slug.
 

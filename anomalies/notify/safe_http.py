@@ -5,6 +5,7 @@ name that answers differently the second time (DNS rebinding) gains nothing. Red
 and size are bounded as a whole, so that a server that drips is cut off.
 """
 
+import http
 import http.client
 import socket
 import ssl
@@ -73,6 +74,21 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, whole_s: float = 
 
     whole_s: seconds from connecting to the end of the answer. Raises AddressRefusedError, CallFailedError.
     """
+    return _ask("POST", url, body, headers, whole_s=whole_s)
+
+
+def fetch(url: str, *, whole_s: float = _WHOLE_S) -> bytes:
+    """The beginning of a page that is there (200); no redirect is followed.
+
+    Raises AddressRefusedError, CallFailedError.
+    """
+    answer = _ask("GET", url, None, {}, whole_s=whole_s)
+    if answer.status != http.HTTPStatus.OK:
+        raise CallFailedError(str(answer.status))
+    return answer.body
+
+
+def _ask(method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, whole_s: float) -> Answer:
     parts = url_check(url)
     secure = parts.scheme == "https"
     host, port = str(parts.hostname), parts.port or (443 if secure else 80)
@@ -84,7 +100,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, whole_s: float = 
     deadline.daemon = True
     deadline.start()
     try:
-        connection.request("POST", path, body=body, headers={"User-Agent": _USER_AGENT, **headers})
+        connection.request(method, path, body=body, headers={"User-Agent": _USER_AGENT, **headers})
         response = connection.getresponse()
         answer = Answer(response.status, dict(response.getheaders()), response.read(_ANSWER_AT_MOST))
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -12,6 +12,7 @@ from tenants.archive import ArchiveInvalidError, Part, parts
 
 _DAY_MS = 86_400_000
 _AHEAD_MS = 2 * _DAY_MS
+_Week = tuple[Machine, list[str], int, int]  # whose, which metrics, from and to in epoch milliseconds
 
 
 def register() -> None:
@@ -20,16 +21,25 @@ def register() -> None:
     parts.append(Part("readings", tables, readings_write, readings_read))
 
 
-def readings_write() -> Iterator[tuple[str, bytes]]:
-    """Every reading of the current factory: a batch a machine and a week, so that memory stays small."""
-    store = reading_store()
+def readings_write() -> tuple[int, Iterator[tuple[str, bytes]]]:
+    """How many batches there are, and every reading of the current factory in them.
+
+    A batch holds a machine's week, so that memory stays small.
+    """
     now_ms = clock.now_ms()
+    weeks: list[_Week] = []
     for machine in Machine.objects.order_by("key"):
         names = list(machine.metrics.order_by("name").values_list("name", flat=True))
-        for number, (from_ms, to_ms) in enumerate(_weeks(machine, names, now_ms)):
-            batch = store.together({machine: names}, from_ms=from_ms, to_ms=to_ms)
-            if batch:
-                yield f"{machine.pk}-{number:05d}.batch", batch.to_bytes()
+        weeks += [(machine, names, from_ms, to_ms) for from_ms, to_ms in _weeks(machine, names, now_ms)]
+    return len(weeks), _batches(weeks)
+
+
+def _batches(weeks: list[_Week]) -> Iterator[tuple[str, bytes]]:
+    store = reading_store()
+    for number, (machine, names, from_ms, to_ms) in enumerate(weeks):
+        batch = store.together({machine: names}, from_ms=from_ms, to_ms=to_ms)
+        if batch:
+            yield f"{machine.pk}-{number:05d}.batch", batch.to_bytes()
 
 
 def readings_read(name: str, content: bytes) -> None:

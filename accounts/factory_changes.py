@@ -1,0 +1,74 @@
+"""What an owner does to the factory as a whole, the same on the page and by the API; each written down."""
+
+from django.utils.translation import gettext as _
+
+from accounts.attempts import attempts_check, attempts_failed, attempts_forget
+from accounts.audit import audit_record
+from accounts.models import User
+from common.errors import InvalidInputError
+from tenants.life import factory_delete_later, factory_keep, factory_mfa_require, factory_rename
+from tenants.models import DomainClaim, Factory
+from tenants.own_domain import own_domain_claim, own_domain_prove, own_domain_remove
+
+
+class DeletionUnprovenError(InvalidInputError):
+    """The address or the password that should prove the intention is another."""
+
+    code = "deletion_unproven"
+
+
+def factory_change(*, actor: User, factory: Factory, name: str, time_zone: str, mfa_required: bool) -> None:
+    """Another name, time zone or rule about second factors. Raises InvalidInputError."""
+    before = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
+    factory_rename(factory, name=name, time_zone=time_zone)
+    factory_mfa_require(factory, required=mfa_required)
+    after = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
+    audit_record(actor=actor, action="factory.changed", target=factory.slug, before=before, after=after)
+
+
+def factory_prove(*, actor: User, factory: Factory, confirm: str, password: str, address: str) -> None:
+    """Whoever would delete a factory types its address and their password. address: where they ask from.
+
+    Raises DeletionUnprovenError, TooManyAttemptsError.
+    """
+    account = f"{factory.slug}:{actor.email}"
+    attempts_check(account=account, address=address)
+    if confirm.strip() != factory.slug:
+        raise DeletionUnprovenError(_("This is another address."))
+    if not actor.check_password(password):
+        attempts_failed(account=account, address=address)
+        raise DeletionUnprovenError(_("This is not your password."))
+    attempts_forget(account=account, address=address)
+
+
+def factory_leave(*, actor: User, factory: Factory) -> None:
+    """Shut the doors now, and delete everything when the grace is over. Raises FactoryStateError."""
+    factory_delete_later(factory)
+    audit_record(actor=actor, action="factory.deletion_begun", target=factory.slug)
+
+
+def factory_stay(*, actor: User, factory: Factory) -> None:
+    """Take the deletion back. Raises FactoryStateError."""
+    factory_keep(factory)
+    audit_record(actor=actor, action="factory.kept", target=factory.slug)
+
+
+def domain_enter(*, actor: User, factory: Factory, name: str) -> DomainClaim:
+    """Say which name is the factory's own. Raises the errors of `own_domain_claim`."""
+    claim = own_domain_claim(factory, name)
+    audit_record(actor=actor, action="factory.domain_entered", target=claim.domain)
+    return claim
+
+
+def domain_prove(*, actor: User, factory: Factory) -> str:
+    """Look for its proof. Raises DomainUnprovenError, DomainTakenError."""
+    name = own_domain_prove(factory)
+    audit_record(actor=actor, action="factory.domain_proved", target=name)
+    return name
+
+
+def domain_remove(*, actor: User, factory: Factory) -> None:
+    """The factory answers at its address here alone."""
+    name = own_domain_remove(factory)
+    if name:
+        audit_record(actor=actor, action="factory.domain_removed", target=name)
