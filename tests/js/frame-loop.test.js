@@ -82,3 +82,17 @@ test("charts that become due together share the frames, and each gets its turn",
   assert.deepEqual([...new Set(drawn)].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
   assert.equal(drawn.length, 8, "each once, as each was due once");
 });
+
+test("a hidden tab asks for no frames, and draws what is due when it is shown", () => {
+  let hidden = true;
+  let drawn = 0;
+  const frames = createFrameLoop({ request: (run) => asked.push(run), now: () => now, hidden: () => hidden });
+  const key = {};
+  frames.add(key, () => (drawn += 1));
+  frames.mark(key);
+  assert.equal(asked.length, 0);
+  hidden = false;
+  frames.wake();
+  frame();
+  assert.equal(drawn, 1);
+});

@@ -1,6 +1,6 @@
 // @ts-check
 // One requestAnimationFrame for all charts of a page: each is drawn at most once a frame, only when something changed,
-// only while it is on the screen; a hidden tab draws nothing because the browser asks for no frames.
+// only while it is on the screen; a hidden tab asks for no frames, and draws what is due when it is shown.
 
 /** @typedef {{ draw: () => void, dirty: boolean, seen: boolean }} Item */
 
@@ -12,16 +12,16 @@ const LONG_MS = 8;
 const BUDGET_SHARE = 0.5;
 
 /**
- * @param {{ request: (run: (time: number) => void) => void, now: () => number }} surroundings
+ * @param {{ request: (run: (time: number) => void) => void, now: () => number, hidden?: () => boolean }} surroundings
  */
-export function createFrameLoop({ request, now }) {
+export function createFrameLoop({ request, now, hidden = () => false }) {
   /** @type {Map<Element | object, Item>} */
   const items = new Map();
   let asked = false;
   let restUntil = 0;
 
   function ask() {
-    if (asked) return;
+    if (asked || hidden()) return;
     asked = true;
     request(run);
   }
@@ -77,6 +77,10 @@ export function createFrameLoop({ request, now }) {
       for (const item of items.values()) item.dirty = true;
       ask();
     },
+    /** The tab is shown again. */
+    wake() {
+      if (isDue()) ask();
+    },
     /** @param {Element | object} key @param {boolean} seen */
     show(key, seen) {
       const item = items.get(key);
@@ -89,7 +93,7 @@ export function createFrameLoop({ request, now }) {
 
 /** The loop of this page, which knows what is on the screen. */
 export function pageFrameLoop() {
-  const loop = createFrameLoop({ request: (run) => requestAnimationFrame(run), now: () => performance.now() });
+  const loop = createFrameLoop({ request: (run) => requestAnimationFrame(run), now: () => performance.now(), hidden: () => document.hidden });
   const observer = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) loop.show(entry.target, entry.isIntersecting);
@@ -98,6 +102,7 @@ export function pageFrameLoop() {
   );
   const redraw = () => loop.markAll();
   document.addEventListener("theme-changed", redraw);
+  document.addEventListener("visibilitychange", loop.wake);
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
   return {
@@ -115,6 +120,7 @@ export function pageFrameLoop() {
     stop() {
       observer.disconnect();
       document.removeEventListener("theme-changed", redraw);
+      document.removeEventListener("visibilitychange", loop.wake);
       scheme.removeEventListener("change", redraw);
     },
   };

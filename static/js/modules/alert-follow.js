@@ -1,5 +1,6 @@
 // @ts-check
-// Asks the server for this part anew when the socket tells of an alert, and when the connection is back.
+// Asks the server for this part anew when the socket tells of an alert, and when the connection is back. A hidden tab
+// asks for nothing: it catches up when it is shown.
 
 import { liveSocket } from "./live-socket.js";
 
@@ -11,15 +12,21 @@ export function mount(root) {
   const live = liveSocket();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let soon;
+  let missed = false;
   const refresh = () => {
     clearTimeout(soon);
+    missed = document.hidden;
+    if (missed) return;
     soon = setTimeout(() => root.dispatchEvent(new CustomEvent("refresh-alerts")), TOGETHER_MS);
   };
   const offs = [live.on("alert", (message) => message.event !== "updated" && refresh()), live.on("reconnected", refresh)];
   // Where a proxy refuses the socket, alerts still arrive, later.
   const timer = setInterval(refresh, FALLBACK_MS);
+  const shown = () => !document.hidden && missed && refresh();
+  document.addEventListener("visibilitychange", shown);
   return () => {
     clearTimeout(soon);
+    document.removeEventListener("visibilitychange", shown);
     clearInterval(timer);
     for (const off of offs) off();
   };
