@@ -114,15 +114,27 @@ def _words() -> dict[str, str]:
 
 
 def evidence_parts(alert: Alert, *, units: UnitSystem = UnitSystem.STORED) -> list[dict[str, Any]]:
-    """The metrics that explain an alert, heaviest first, with names for people and figures in the reader's units."""
+    """The metrics that explain an alert, heaviest first, with names for people and figures in the reader's units.
+
+    current: the metric's newest value, while the alert's trouble goes on.
+    """
     metrics = {metric.name: metric for metric in alert.machine.metrics.all()}
     return [
         {
-            **_converted(part, units),
+            **_converted({**part, "current": _current(alert, part, metrics)}, units),
             "title": part_title(part, metrics.get(part["metric"]) or Metric(name=part["metric"])),
         }
         for part in alert.evidence.get("metrics") or []
     ]
+
+
+def _current(alert: Alert, part: dict[str, Any], metrics: dict[str, Metric]) -> float | None:
+    """None where it is over, or where the newest value is no figure of this kind: of a movement, or of two metrics."""
+    moves = part.get("aspect") in _MOVEMENT or part.get("op") in ("rises", "falls")
+    if alert.returned_at is not None or moves or part.get("minus") or part.get("machine"):
+        return None
+    metric = metrics.get(part["metric"])
+    return metric.last_value if metric else None
 
 
 def _converted(part: dict[str, Any], units: UnitSystem) -> dict[str, Any]:
@@ -131,7 +143,9 @@ def _converted(part: dict[str, Any], units: UnitSystem) -> dict[str, Any]:
         return part
     # How far a metric moves has no zero to be shifted by.
     change = into.difference if part.get("aspect") in _MOVEMENT else into.value
-    changed: dict[str, Any] = {name: change(part[name]) for name in ("observed", "limit") if part.get(name) is not None}
+    changed: dict[str, Any] = {
+        name: change(part[name]) for name in ("observed", "current", "limit") if part.get(name) is not None
+    }
     if part.get("expected"):
         changed["expected"] = [change(edge) for edge in part["expected"]]
     return {**part, **changed, "unit": into.unit}

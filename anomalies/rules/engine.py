@@ -87,6 +87,7 @@ class PairState(msgspec.Struct, array_like=True):
     """Where one rule on one machine stands: kept between batches, and over a kill.
 
     open: turns that may still be joined by others. told: (t_ms, fired) of what was answered, the newest last.
+    shown: the furthest reading of each condition that the alert speaks of, as of shown_ms; see `worsening`.
     """
 
     signature: str
@@ -94,6 +95,8 @@ class PairState(msgspec.Struct, array_like=True):
     held: Held
     open: list[Turn]
     told: list[tuple[int, bool]]
+    shown: list[float | None] = []
+    shown_ms: int = NEVER
 
     @property
     def to_ms(self) -> int:

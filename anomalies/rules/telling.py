@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anomalies.alerts.opening import Finding, alert_raise, alert_return
+from anomalies.alerts.opening import Finding, alert_raise, alert_return, alert_update
 from anomalies.models import Alert, AlertState, Rule
 from anomalies.rules.conditions import Condition, Op, RuleDocument, leaves_of
 from anomalies.rules.program import rule_for_machine
@@ -11,7 +11,7 @@ from anomalies.rules.sentences import Names, finding_text, since
 from anomalies.rules.standing import Pair
 from anomalies.rules.tree import Crossing, Turn
 from common import clock
-from common.times import from_ms
+from common.times import from_ms, to_ms
 from telemetry.history.spans import machine_zone
 from telemetry.models import Machine, Metric
 
@@ -32,6 +32,12 @@ def crossings_tell(pair: Pair, crossings: Iterable[Crossing]) -> None:
             alert_return(machine=pair.machine, cause=rule_cause(pair.rule_id), at=from_ms(crossing.t_ms))
 
 
+def worsening_tell(pair: Pair, parts: tuple[Turn, ...], *, at_ms: int) -> None:
+    """Bring words and figures of a rule's active alert up to date. Nobody is told, unless the rule is severer now."""
+    for alert in alerts_active(pair.rule_id, pair.machine):
+        alert_update(alert, _finding(pair, Crossing(True, at_ms, to_ms(alert.since_at), parts)))
+
+
 def alerts_return(rule_id: int, machines: Sequence[Machine] | None = None) -> int:
     """A rule no longer watches these machines (none given: any): its alerts are over. Their number."""
     active = alerts_active(rule_id)
@@ -42,9 +48,11 @@ def alerts_return(rule_id: int, machines: Sequence[Machine] | None = None) -> in
     return len(active)
 
 
-def alerts_active(rule_id: int) -> list[Alert]:
-    """Alerts of a rule whose trouble goes on, whatever people did with them."""
+def alerts_active(rule_id: int, machine: Machine | None = None) -> list[Alert]:
+    """Alerts of a rule, on one machine or on all, whose trouble goes on, whatever people did with them."""
     rows = Alert.objects.filter(cause=rule_cause(rule_id), returned_at=None).exclude(state=AlertState.NORMAL)
+    if machine is not None:
+        rows = rows.filter(machine=machine)
     return list(rows.select_related("machine__line__site"))
 
 

@@ -15,7 +15,8 @@ from anomalies.models import LateReadings, MachineHealth
 from anomalies.rules.engine import PairState, evaluate, state_before, state_new
 from anomalies.rules.late import late_done, late_of, late_read
 from anomalies.rules.standing import Pair, Standing, rules_standing
-from anomalies.rules.telling import alerts_active, crossings_tell
+from anomalies.rules.telling import alerts_active, crossings_tell, worsening_tell
+from anomalies.rules.worsening import shown_note, worsened
 from common import clock
 from common.times import to_ms
 from telemetry.models import Machine, Metric
@@ -186,9 +187,12 @@ def _evaluate(running: Sequence[tuple[Pair, PairState]]) -> None:
 
 def _tell(pairs: Sequence[Pair], states: Sequence[PairState], series: Mapping[Key, Series], *, now_ms: int) -> None:
     found = evaluate([pair.program for pair in pairs], states, series, now_ms=now_ms)
-    for pair, crossings in zip(pairs, found, strict=True):
+    for pair, state, crossings in zip(pairs, states, found, strict=True):
         if crossings:
             crossings_tell(pair, crossings)
+            shown_note(pair.program, state, crossings)
+        elif (parts := worsened(pair.program, state)) is not None:
+            worsening_tell(pair, parts, at_ms=state.to_ms)
 
 
 def _read(pairs: Sequence[Pair], *, from_ms: int, to_ms: int) -> dict[Key, Series]:

@@ -61,6 +61,13 @@ def test_evidence_is_told_in_the_reader_s_units_and_movement_without_a_zero(aler
     assert evidence_parts(alert)[0]["observed"] == 61.0
 
 
+def test_the_newest_value_stands_beside_the_furthest_while_the_trouble_goes_on(alert: Alert) -> None:
+    level, movement = evidence_parts(alert, units=UnitSystem.US)
+    assert (level["current"], movement["current"]) == (pytest.approx(140.0), None)
+    alert.returned_at = clock.now()
+    assert evidence_parts(alert)[0]["current"] is None
+
+
 def test_alert_s_sentence_is_read_in_the_reader_s_units_on_pages_and_kept_as_it_was(
     alert: Alert, viewer: User, operator: User, client_for: Callable[..., FactoryClient]
 ) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anomalies import receivers, tasks
-from anomalies.models import Alert, AlertState, LateReadings, MachineHealth, Rule
+from anomalies.models import Alert, AlertState, LateReadings, MachineHealth, Notice, Rule
 from anomalies.receivers import evaluate_soon
 from anomalies.rules.keeping import rule_change, rule_create, rule_delete, rules_enable
 from anomalies.rules.late import LateNotes
@@ -96,6 +96,53 @@ def test_a_killed_worker_goes_on_where_it_stood(now):
     look()
     assert alert().state == AlertState.RETURNED_UNACKNOWLEDGED
     assert MachineHealth.objects.get().state["rules"] != before
+
+
+def test_an_active_alert_shows_how_far_it_has_gone_and_tells_nobody_again(now):
+    send(now, t=[70])
+    rule()
+    send(now, t=[81, 82, 83])
+    look()
+    found = alert()
+    assert found.evidence["metrics"][0]["observed"] == 83.0
+    notices = Notice.objects.count()
+    send(now, t=[84, 90, 95, 88, 86, 85])
+    look()
+    worse = alert()
+    assert worse.evidence["metrics"][0]["observed"] == 95.0
+    assert "95.0" in worse.summary
+    assert (worse.since_at, worse.state) == (found.since_at, found.state)
+    # Between the limits and beyond again, but less far: what it shows is the furthest of all.
+    send(now, t=[78, 82, 84, 82, 82, 82])
+    look()
+    assert alert().evidence["metrics"][0]["observed"] == 95.0
+    assert Notice.objects.count() == notices
+    assert list(found.events.values_list("kind", flat=True)) == ["raised"]
+
+
+def test_a_lasting_alert_is_not_written_anew_with_every_reading(now):
+    send(now, t=[70])
+    rule()
+    send(now, t=[81, 82, 83])
+    look()
+    send(now, t=[84])
+    look()
+    assert alert().evidence["metrics"][0]["observed"] == 83.0
+    send(now, t=[85, 86, 87, 88])
+    look()
+    assert alert().evidence["metrics"][0]["observed"] == 88.0
+
+
+def test_an_alert_whose_rule_has_become_severer_is_told_again_as_it_worsens(now):
+    send(now, t=[70])
+    made = rule(severity="medium")
+    send(now, t=[81, 82, 83])
+    look()
+    notices = Notice.objects.count()
+    rule_change(made, actor="test", data={**made.as_data(), "severity": "critical"})
+    send(now, t=[84, 85, 86, 87, 88, 89])
+    look()
+    assert (alert().severity, Notice.objects.count()) == ("critical", notices + 1)
 
 
 def test_an_edited_rule_ends_its_alert_by_its_new_limit(now):
