@@ -26,7 +26,7 @@ export STATE_DIR
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test test-tools check lint types floors migrations deploy front-end screenshots words lock bench faults fuzz clean clean-all
+.PHONY: help python setup demo test test-tools check lint types floors migrations deploy front-end screenshots words lock bench faults restore-rehearsal fuzz clean clean-all
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ lock: setup ## write requirements/*.txt anew from requirements/*.in, with hashes
 
 bench: setup ## run the benchmarks, or one of them (NAME=ingest)
 	@exec $(BIN)/python -m factorypulse.dev.bench $(NAME)
+
+restore-rehearsal: setup ## archive a factory, lose it, restore it from the file, count what is there
+	@$(BIN)/python -m pytest tests/faults/test_life_cycle.py -n0 -v -s -k restored $(PYTEST_ARGS)
 
 faults: setup ## the long fault run
 	@FACTORYPULSE_FAULTS=long exec $(BIN)/python -m pytest tests/faults -v --timeout=7200 $(PYTEST_ARGS)

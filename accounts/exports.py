@@ -132,7 +132,7 @@ def exports_tend(now: Any = None) -> list[int]:
 
 def _write(export_id: int, factory: Factory) -> None:
     with tempfile.TemporaryFile() as file:
-        archive_write(factory, file, progress=_teller(export_id))
+        archive_write(factory, file, progress=_Teller(export_id))
         size = file.tell()
         file.seek(0)
         # A name that nobody guesses, though the storage is served by nobody but our own view.
@@ -144,16 +144,17 @@ def _write(export_id: int, factory: Factory) -> None:
     )
 
 
-def _teller(export_id: int) -> Any:
+class _Teller:
     """Tells the cache now and then, which is the sign of life too."""
-    last = [0.0, ""]
 
-    def tell(stage: str, done: int, total: int) -> None:
-        if time.monotonic() - float(last[0]) > _TOLD_EVERY_S or stage != last[1]:
-            last[:] = [time.monotonic(), stage]
-            cache.set(_key(export_id), [stage, done, total], timeout=_SILENT_S)
+    def __init__(self, export_id: int) -> None:
+        self._key = _key(export_id)
+        self._told_s, self._stage = 0.0, ""
 
-    return tell
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if time.monotonic() - self._told_s > _TOLD_EVERY_S or stage != self._stage:
+            self._told_s, self._stage = time.monotonic(), stage
+            cache.set(self._key, [stage, done, total], timeout=_SILENT_S)
 
 
 def _key(export_id: int) -> str:

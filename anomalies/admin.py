@@ -8,12 +8,13 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from accounts.admin_base import ReadOnlyAdmin
+from anomalies import factory_health_pages
 from anomalies.alerts import admin as alerts_admin
 from anomalies.models import Alert, AlertEvent, DetectorModel
 from anomalies.notify import admin as notify_admin
 from anomalies.rules import admin as rules_admin
 
-__all__ = ["AlertAdmin", "DetectorModelAdmin", "alerts_admin", "notify_admin", "rules_admin"]
+__all__ = ["AlertAdmin", "DetectorModelAdmin", "alerts_admin", "factory_health_pages", "notify_admin", "rules_admin"]
 
 
 class AlertEventInline(TabularInline):

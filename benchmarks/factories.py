@@ -1,8 +1,11 @@
-"""What many factories on one machine cost: sign-ups in a row, a thousand schemas, entering them, migrating them all.
+"""What many factories on one machine cost: sign-ups in a row, their schemas, entering them, migrating them all.
 
 Embedded PostgreSQL, synced to disk at every commit. A sign-up is what the form does: schema, role, owner, confirmation
-mail (kept in memory), with Argon2 for the password. SIGNUPS=200 FACTORIES=1000 unless told. Entering is a query in one
-factory after another on one connection, with and without database roles. Run: `make bench NAME=factories`.
+mail (kept in memory), with Argon2 for the password. SIGNUPS=50 FACTORIES=200 unless told. STAGE=folder keeps the
+database there, and a run that was stopped goes on with the factories it has: figures of sign-ups and of growth are then
+of what this run made. Entering is a query in one factory after another on one connection, with and without database
+roles. Migrating is one real migration taken back and made again in a sample of the schemas, by one process and by one
+a core. Figures are written as they come. Run: `make bench NAME=factories`.
 """
 
 import json
@@ -11,50 +14,91 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 RESULT = Path(os.environ.get("STATE_DIR", ".factorypulse")) / "bench" / "factories.json"
-SIGNUPS = int(os.environ.get("SIGNUPS", "200"))
-FACTORIES = int(os.environ.get("FACTORIES", "1000"))
+SIGNUPS = int(os.environ.get("SIGNUPS", "50"))
+FACTORIES = int(os.environ.get("FACTORIES", "200"))
+STAGE = os.environ.get("STAGE", "")
 ENTERED = 2_000
+SAMPLE = 20
 _STEP = 100
+# One table made and dropped: what an ordinary migration does.
+_MIGRATION = ("accounts", "0003")
 _ARGON = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 
 def main() -> None:
     """Measure, print, write the figures."""
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, Any] = {"signups": SIGNUPS, "factories": FACTORIES, "load_at_begin": os.getloadavg()[0]}
+    figures: dict[str, Any] = {"wanted": FACTORIES, "load_at_begin": os.getloadavg()[0], "grown": []}
     with _stage() as postgres:
-        figures["signup_s"] = _spread([_timed(partial(_sign_up, number)) for number in range(SIGNUPS)])
-        figures["grown"] = [_grow(made, postgres) for made in range(SIGNUPS, FACTORIES, _STEP)]
-        figures["entering_us"] = {"with roles": _entering(roles=True), "without": _entering(roles=False)}
-        figures["nothing_to_migrate_s"] = _timed(_migrate_all)
-        figures["one_migration_s"] = _timed(_add_column_everywhere)
-        figures["postgres_mib"], figures["database_mib"] = _memory_mib(postgres), _database_mib()
-    figures["load_at_end"] = os.getloadavg()[0]
-    _print(figures)
+        begun = _made()
+        print(f"Load of the machine: {figures['load_at_begin']:.1f} on {os.cpu_count()} cores; {begun} factories here")
+        print("Durable when a factory was made: yes, one PostgreSQL transaction, synced")
+        _sign_ups(figures, begun)
+        while (made := _made()) < FACTORIES:
+            _note(figures, grown=[*figures["grown"], _grow(made, postgres)])
+        _note(figures, entering_us={"with roles": _entering(roles=True), "without": _entering(roles=False)})
+        for kind, cost in figures["entering_us"].items():
+            print(f"a query in one factory after another, {kind}: {cost:.0f} us")
+        _migrations(figures)
+        _note(figures, postgres_mib=_memory_mib(postgres), database_mib=_database_mib())
+    held, on_disk = figures["postgres_mib"], figures["database_mib"]
+    print(f"PostgreSQL {held:,.0f} MiB, database {on_disk:,.0f} MiB on disk with {FACTORIES} factories")
+    _note(figures, load_at_end=os.getloadavg()[0])
+
+
+def _note(figures: dict[str, Any], **more: Any) -> None:
+    """Written at once, so that a run that is stopped leaves what it has measured."""
+    figures |= more
     RESULT.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
-def _print(figures: dict[str, Any]) -> None:
-    load = f"{figures['load_at_begin']:.1f} to {figures['load_at_end']:.1f}"
-    print(f"Load of the machine: {load} on {os.cpu_count()} cores; more than 2 is not ours")
-    print("Durable when a factory was made: yes, one PostgreSQL transaction, synced")
-    spread = figures["signup_s"]
-    print(f"{figures['signups']} sign-ups: p50 {spread['p50']:.3f} s, p99 {spread['p99']:.3f} s, "
-          f"first tenth {spread['first']:.3f} s, last tenth {spread['last']:.3f} s")  # fmt: skip
-    for row in figures["grown"]:
-        held = f"PostgreSQL holds {row['postgres_mib']:,.0f} MiB"
-        print(f"{row['factories']:>6} factories: {row['made_s']:.3f} s for one more, {held}")
-    for kind, cost in figures["entering_us"].items():
-        print(f"a query in one factory after another, {kind}: {cost:.0f} us")
-    idle, changed = figures["nothing_to_migrate_s"], figures["one_migration_s"]
-    print(f"migrate, nothing to do: {idle:.1f} s; one column in all: {changed:.1f} s")
-    print(f"PostgreSQL {figures['postgres_mib']:,.0f} MiB, database {figures['database_mib']:,.0f} MiB on disk")
+def _made() -> int:
+    from tenants.context import factories_all
+
+    return len(factories_all())
+
+
+def _sign_ups(figures: dict[str, Any], begun: int) -> None:
+    wanted = min(SIGNUPS, FACTORIES - begun)
+    if wanted <= 0:
+        return
+    spread = _spread([_timed(partial(_sign_up, begun + number)) for number in range(wanted)])
+    _note(figures, signups=wanted, signup_s=spread)
+    print(
+        f"{wanted} sign-ups: p50 {spread['p50']:.3f} s, p99 {spread['p99']:.3f} s, "
+        f"first tenth {spread['first']:.3f} s, last tenth {spread['last']:.3f} s"
+    )
+
+
+def _migrations(figures: dict[str, Any]) -> None:
+    """Finding nothing to do in all, and one migration made anew in a sample of them."""
+    from tenants.context import factories_all
+    from tenants.migrating import schemas_behind, schemas_migrate
+
+    _note(figures, nothing_to_migrate_s=_timed(schemas_behind))
+    print(f"migrate {FACTORIES} factories, nothing to do: {figures['nothing_to_migrate_s']:.2f} s")
+    sample = [factory.schema_name for factory in factories_all()[:SAMPLE]]
+    taken = {}
+    for jobs in (1, os.cpu_count() or 1):
+        _take_back(sample)
+        assert len(schemas_behind()) == len(sample)
+        taken[jobs] = _timed(lambda jobs=jobs: list(schemas_migrate(sample, jobs=jobs))) / len(sample)
+        print(f"one migration, {jobs} at once: {taken[jobs]:.3f} s a factory")
+    assert schemas_behind() == []
+    _note(figures, migration_s_a_factory=taken, sample=len(sample))
+
+
+def _take_back(schemas: list[str]) -> None:
+    from django.core.management import call_command
+
+    for schema in schemas:
+        call_command("migrate_schemas", *_MIGRATION, schema_name=schema, tenant=True, interactive=False, verbosity=0)
 
 
 def _sign_up(number: int) -> None:
@@ -79,8 +123,10 @@ def _grow(made: int, postgres: int) -> dict[str, float]:
         for number in range(made, made + wanted):
             factory_create(slug=f"plant-{number}", name="Plant")
 
-    elapsed_s = _timed(grow)
-    return {"factories": made + wanted, "made_s": elapsed_s / wanted, "postgres_mib": _memory_mib(postgres)}
+    row = {"factories": made + wanted, "made_s": _timed(grow) / wanted, "postgres_mib": _memory_mib(postgres)}
+    held = f"PostgreSQL holds {row['postgres_mib']:,.0f} MiB"
+    print(f"{row['factories']:>6.0f} factories: {row['made_s']:.3f} s for one more, {held}", flush=True)
+    return row
 
 
 def _entering(*, roles: bool) -> float:
@@ -102,25 +148,6 @@ def _entering(*, roles: bool) -> float:
         return _timed(enter) / ENTERED * 1e6
     finally:
         settings.FACTORY_ROLES = before
-
-
-def _migrate_all() -> None:
-    from django.core.management import call_command
-
-    call_command("migrate_schemas", "--tenant", interactive=False, verbosity=0)
-
-
-def _add_column_everywhere() -> None:
-    """What the smallest migration asks of PostgreSQL, in every schema, each in a transaction of its own."""
-    from django.db import connection
-    from django_tenants.utils import quote_schema_name
-
-    from tenants.context import factories_all
-
-    with connection.cursor() as cursor:
-        for factory in factories_all():
-            schema = quote_schema_name(factory.schema_name)
-            cursor.execute(f"ALTER TABLE {schema}.telemetry_machine ADD COLUMN benchmark integer NULL")
 
 
 def _timed(act: Callable[[], Any]) -> float:
@@ -166,7 +193,9 @@ def _stage() -> Iterator[int]:
     from factorypulse.dev.choices import ServiceChoices
     from factorypulse.dev.services import Services
 
-    with tempfile.TemporaryDirectory(prefix="factorypulse-bench-") as directory:
+    with ExitStack() as stack:
+        directory = STAGE or stack.enter_context(tempfile.TemporaryDirectory(prefix="factorypulse-bench-"))
+        Path(directory).mkdir(parents=True, exist_ok=True)
         Path(directory).chmod(0o711)  # as root, PostgreSQL runs as `nobody` and has to get in
         services = Services(Path(directory), ServiceChoices.fresh())
         services.start()

@@ -8,7 +8,7 @@ from django.conf import settings
 Message = dict[str, Any]
 
 
-class OwnOriginValidator(OriginValidator):  # type: ignore[misc]  # Channels carries no types
+class OwnOriginValidator(OriginValidator):
     """As Channels' AllowedHostsOriginValidator, and for factories' own domains too.
 
     A page of the host that it asks is no stranger's page; whether any factory answers at that host, and whose session

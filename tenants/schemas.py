@@ -63,13 +63,18 @@ def schema_migrate(schema_name: str) -> None:
 @cache
 def migrations_fingerprint() -> str:
     """SHA-256 over the sources of every migration that a factory's schema has."""
-    labels = {config.label for config in apps.get_app_configs() if _is_tenant_app(config)}
+    labels = tenant_labels()
     loader = MigrationLoader(None, ignore_no_migrations=True)
     digest = hashlib.sha256()
     for key, migration in sorted(loader.disk_migrations.items()):
         if key[0] in labels:
             digest.update(repr(key).encode() + inspect.getsource(type(migration)).encode())
     return digest.hexdigest()
+
+
+def tenant_labels() -> set[str]:
+    """The apps whose tables every factory has."""
+    return {config.label for config in apps.get_app_configs() if _is_tenant_app(config)}
 
 
 def _is_tenant_app(config: AppConfig) -> bool:

@@ -188,6 +188,7 @@ UNFOLD_STAFF: dict[str, Any] = {
             {
                 "items": [
                     _item(_("Factories"), "factory", "staff:tenants_factory_changelist"),
+                    _item(_("How they fare"), "monitor_heart", "staff:factory_health"),
                     _item(_("Plans"), "sell", "staff:tenants_plan_changelist"),
                     _item(_("Dead letters"), "mark_email_unread", "staff:dead_letters"),
                     _item(_("Staff"), "badge", "staff:accounts_user_changelist"),

@@ -31,6 +31,7 @@ COMMANDS = {
     "delete_factory": ONE,
     "suspend_factory": ONE,
     "backup": ALL,
+    "migrate_factories": ALL,
     "restore": ALL,
     "permission_table": NONE,
     "drain": ALL,
