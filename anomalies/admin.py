@@ -10,11 +10,20 @@ from unfold.admin import TabularInline
 from accounts.admin_base import ReadOnlyAdmin
 from anomalies import factory_health_pages
 from anomalies.alerts import admin as alerts_admin
-from anomalies.models import Alert, AlertEvent, DetectorModel
+from anomalies.models import Alert, AlertEvent, DetectorModel, MetricRole, Replay
 from anomalies.notify import admin as notify_admin
 from anomalies.rules import admin as rules_admin
 
-__all__ = ["AlertAdmin", "DetectorModelAdmin", "alerts_admin", "factory_health_pages", "notify_admin", "rules_admin"]
+__all__ = [
+    "AlertAdmin",
+    "DetectorModelAdmin",
+    "MetricRoleAdmin",
+    "ReplayAdmin",
+    "alerts_admin",
+    "factory_health_pages",
+    "notify_admin",
+    "rules_admin",
+]
 
 
 class AlertEventInline(TabularInline):
@@ -46,11 +55,35 @@ class AlertAdmin(ReadOnlyAdmin):
 class DetectorModelAdmin(ReadOnlyAdmin):
     """What each machine's detector has learned, training by training."""
 
-    list_display: ClassVar[list[str]] = ["machine", "version", "active", "trained_at"]
+    list_display: ClassVar[list[str]] = ["machine", "version", "active", "pinned", "trained_at"]
     list_filter: ClassVar[list[str]] = ["active", "machine"]
     search_fields: ClassVar[list[str]] = ["machine__key", "machine__name"]
     list_select_related: ClassVar[list[str]] = ["machine"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DetectorModel]:
         rows: QuerySet[DetectorModel] = super().get_queryset(request).defer("arrays")
+        return rows
+
+
+@admin.register(MetricRole)
+class MetricRoleAdmin(ReadOnlyAdmin):
+    """Roles that people gave metrics. Change them on the detector's page."""
+
+    list_display: ClassVar[list[str]] = ["metric", "role", "chosen_by", "chosen_at"]
+    list_filter: ClassVar[list[str]] = ["role"]
+    search_fields: ClassVar[list[str]] = ["metric__name", "metric__machine__key"]
+    list_select_related: ClassVar[list[str]] = ["metric"]
+
+
+@admin.register(Replay)
+class ReplayAdmin(ReadOnlyAdmin):
+    """Back-tests, and newcomers beside the version that judges. Begin them on the detector's page."""
+
+    list_display: ClassVar[list[str]] = ["machine", "occasion", "state", "outcome", "asked_by", "asked_at"]
+    list_filter: ClassVar[list[str]] = ["occasion", "state", "outcome"]
+    search_fields: ClassVar[list[str]] = ["machine__key", "asked_by"]
+    list_select_related: ClassVar[list[str]] = ["machine"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Replay]:
+        rows: QuerySet[Replay] = super().get_queryset(request).defer("work", "result")
         return rows

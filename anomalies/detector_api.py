@@ -9,7 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.permissions import ANALYTICS, VIEW, requires
-from anomalies.detection.versions import DetectorState, detector_state, version_activate
+from anomalies.detection.metric_roles import roles_read
+from anomalies.detection.versions import DetectorState, detector_state, version_activate, version_unpin
+from anomalies.detector_replay_api import RoleSerializer, role_data
 from anomalies.models import DetectorModel
 from anomalies.tasks import train_asked
 from common.times import from_ms, rfc3339
@@ -22,6 +24,7 @@ class VersionSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     version = serializers.IntegerField()
     active = serializers.BooleanField()
+    pinned = serializers.BooleanField(help_text="Somebody went back to it: newer ones are only proposed.")
     trained_at = serializers.DateTimeField()
     from_at = serializers.DateTimeField(help_text="Where the readings that taught it begin.")
     to_at = serializers.DateTimeField(help_text="And where they end.")
@@ -48,6 +51,8 @@ class DetectorSerializer(serializers.Serializer[Any]):
     teaching = serializers.BooleanField(help_text="Whether a worker teaches it now, because somebody asked.")
     limit_factor = serializers.FloatField(help_text="By what factor its limits stand above what teaching found.")
     wanted_per_week = serializers.FloatField()
+    damage = serializers.CharField(help_text="Why no version judges although there is one; empty while all is well.")
+    roles = RoleSerializer(many=True)
     realised = RealisedSerializer()
     versions = VersionSerializer(many=True)
 
@@ -100,13 +105,29 @@ class ActivateView(APIView):
     @extend_schema(
         operation_id="detector_activate",
         summary="Let a version judge its machine",
-        description="In place of the one that does. The next teaching still makes a newer one. `409 version_damaged` "
-        "where what is stored can't be trusted.",
+        description="In place of the one that does. An older one than the newest is pinned: what nightly teaching "
+        "makes is only proposed from then on. `409 version_damaged` where what is stored can't be trusted.",
         request=None,
         responses=VersionSerializer,
     )
     def post(self, request: Request, version_id: int) -> Response:
         return Response(_version(version_activate(version_id, actor=request.user)))
+
+
+@extend_schema(tags=["detectors"])
+class PinView(APIView):
+    """Whether a version may be replaced."""
+
+    permission_classes = [requires(ANALYTICS)]  # noqa: RUF012  # as DRF declares it
+
+    @extend_schema(
+        operation_id="detector_unpin",
+        summary="Let the nightly comparison replace a version again",
+        request=None,
+        responses=VersionSerializer,
+    )
+    def delete(self, request: Request, version_id: int) -> Response:
+        return Response(_version(version_unpin(version_id, actor=request.user)))
 
 
 def _described(state: DetectorState) -> dict[str, Any]:
@@ -117,6 +138,8 @@ def _described(state: DetectorState) -> dict[str, Any]:
         "teaching": state.teaching_since is not None,
         "limit_factor": state.factor,
         "wanted_per_week": state.wanted_per_week,
+        "damage": state.health.damage if state.health else "",
+        "roles": [role_data(row) for row in roles_read(state.machine)],
         "realised": {
             "true": seen.true,
             "false": seen.false,
@@ -134,6 +157,7 @@ def _version(version: DetectorModel) -> dict[str, Any]:
         "id": version.pk,
         "version": version.version,
         "active": version.active,
+        "pinned": version.pinned,
         "trained_at": rfc3339(version.trained_at),
         "from_at": rfc3339(from_ms(version.manifest["from_ms"])),
         "to_at": rfc3339(from_ms(version.manifest["to_ms"])),

@@ -100,7 +100,7 @@ class AnomalySerializer(serializers.Serializer[Any]):
 class AnalysisSerializer(serializers.Serializer[Any]):
     """A window, scored."""
 
-    status = serializers.ChoiceField(["ok", "learning", "no_data"])
+    status = serializers.ChoiceField(["ok", "learning", "damaged", "no_data"])
     score = serializers.FloatField(allow_null=True, help_text="The highest in the window.")
     threshold = serializers.FloatField()
     model_version = serializers.IntegerField(allow_null=True)

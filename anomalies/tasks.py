@@ -14,10 +14,12 @@ from django.db.models import Max
 from anomalies.alerts.tending import alerts_tend
 from anomalies.detection.levels import level_accepted_ms
 from anomalies.detection.metric_roles import machines_judged
-from anomalies.detection.registry import ActiveModel, models_active
+from anomalies.detection.registry import ActiveModel, model_newest, models_active
 from anomalies.detection.steering import limits_steer
 from anomalies.detection.train import machine_learn, progress_measure, training_due
 from anomalies.detection.versions import teaching_ask, teaching_done
+from anomalies.detector_challenge import challenge_begin
+from anomalies.detector_tasks import replay_advance, replays_resume
 from anomalies.models import MachineHealth
 from anomalies.notify import outbox
 from anomalies.notify.charts import charts_warm
@@ -28,6 +30,7 @@ from anomalies.watch import health_publish, machines_evaluate
 from common import clock
 from common.times import to_ms
 from telemetry.equipment import machine_state
+from telemetry.history.spans import machine_zone
 from telemetry.models import Machine
 from telemetry.store.base import StoreUnavailableError
 from tenants.context import factory_current
@@ -43,6 +46,8 @@ _LEARNING_AT_ONCE = 25
 _TRAIN_DUE_EVERY_S = 15.0
 # Verdicts come by the day: limits need not follow faster.
 _STEER_EVERY_S = 3_600
+# Hours of the plant's clock in which grown detectors are taught again.
+_NIGHT = range(5)
 
 
 @worker_process_init.connect
@@ -93,6 +98,7 @@ def train_factory(self: FactoryTask) -> int:
     enqueued = 0
     if cache.add("limits-steered", 1, timeout=_STEER_EVERY_S):
         limits_steer([machine for machine in machines if machine.pk in models])
+    replays_resume(self.factory.slug)
     try:
         for machine in _turn_of(machines, models):
             newest_ms = _newest_ms(machine)
@@ -117,7 +123,11 @@ def train_machine(self: FactoryTask, machine_id: int) -> bool:
         return False
     taught = False
     try:
-        taught = machine_learn(machine, newest_ms=newest_ms) is not None
+        version = machine_learn(machine, newest_ms=newest_ms)
+        taught = version is not None
+        comparison = challenge_begin(machine, version) if version is not None and not version.active else None
+        if comparison is not None:
+            replay_advance.for_factory(self.factory.slug, comparison.pk)
     except StoreUnavailableError as error:
         _log.warning("training_waits_for_store", factory=self.factory.slug, machine=machine.key, error=str(error))
     finally:
@@ -216,10 +226,20 @@ def _newest_ms(machine: Machine) -> int | None:
     return None if newest is None else to_ms(newest)
 
 
+def _at_night(machine: Machine) -> bool:
+    return clock.now().astimezone(machine_zone(machine)).hour in _NIGHT
+
+
 def _should_learn(machine: Machine, model: ActiveModel | None, newest_ms: int) -> bool:
     if model is not None:
-        level_from_ms = level_accepted_ms(machine)
-        return training_due(model, newest_ms=newest_ms, level_from_ms=level_from_ms, step_ms=model.step_ms)
+        due: Mapping[str, Any] = {
+            "newest_ms": newest_ms,
+            "level_from_ms": level_accepted_ms(machine),
+            "step_ms": model.step_ms,
+            "at_night": _at_night(machine),
+        }
+        # A newcomer that does not judge, or not yet, was taught nonetheless: not again with every look.
+        return training_due(model, **due) and training_due(model_newest(machine), **due)
     before = MachineHealth.objects.filter(machine=machine).values_list("learning_progress", flat=True).first()
     progress = progress_measure(machine, newest_ms=newest_ms)
     if before is None or abs(progress - before) >= 0.01:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import api, detector_api
+from anomalies import api, detector_api, detector_replay_api
 from anomalies.alerts import urls as alerts_urls
 from anomalies.notify import urls_api as notify_urls
 from anomalies.rules import urls as rules_urls
@@ -20,5 +20,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         detector_api.ActivateView.as_view(),
         name="api_detector_activate",
     ),
+    path("detector-versions/<int:version_id>/pin", detector_api.PinView.as_view(), name="api_detector_pin"),
+    path("detector-roles/<path:machine>", detector_replay_api.RolesView.as_view(), name="api_detector_roles"),
+    path("detector-replaying/<path:machine>", detector_replay_api.ReplaysView.as_view(), name="api_detector_replays"),
+    path("detector-replays/<int:replay_id>", detector_replay_api.ReplayView.as_view(), name="api_detector_replay"),
     path("dashboard/summary", api.SummaryView.as_view(), name="api_summary"),
 ]

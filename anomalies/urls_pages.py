@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import detector_pages, explore_pages, fleet_pages, machine_pages, wall_pages
+from anomalies import detector_pages, detector_replay_pages, explore_pages, fleet_pages, machine_pages, wall_pages
 from anomalies.alerts import urls as alerts_urls
 from anomalies.notify import urls_pages as notify_urls
 from anomalies.rules import urls as rules_urls
@@ -12,6 +12,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("detectors/<path:key>", detector_pages.detector, name="detector"),
     path("detector-teaching/<path:key>", detector_pages.detector_teach, name="detector_teach"),
     path("detector-versions/<int:version_id>/activate", detector_pages.detector_activate, name="detector_activate"),
+    path("detector-versions/<int:version_id>/unpin", detector_pages.detector_unpin, name="detector_unpin"),
+    path("detector-roles/<path:key>", detector_pages.detector_roles, name="detector_roles"),
+    path("detector-replaying/<path:key>", detector_replay_pages.replay_begin, name="replay_begin"),
+    path("detector-replays/<int:replay_id>", detector_replay_pages.replay, name="replay"),
+    path("detector-replays/<int:replay_id>/remove", detector_replay_pages.replay_forget, name="replay_forget"),
     path("machines/<path:key>", machine_pages.machine, name="machine"),
     *alerts_urls.page_patterns,
     *rules_urls.page_patterns,

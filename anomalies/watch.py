@@ -1,6 +1,5 @@
 """Machines, evaluated: their limits and their detectors over what is new, the alerts they raise, their health told."""
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from anomalies.alerts.sentences import (
     stuck_title,
 )
 from anomalies.detection.calibrate import Change, health_percent
-from anomalies.detection.registry import ActiveModel, DetectorDamagedError, models_active
+from anomalies.detection.registry import ActiveModel, DetectorDamagedError, model_distrust, models_active
 from anomalies.detection.score import THRESHOLD, Judged, evidence_metrics, stream_score
 from anomalies.models import OPEN_STATES, Alert, HealthStatus, MachineHealth, Severity
 from anomalies.rules.watch import rules_watch
@@ -52,10 +51,24 @@ def machines_evaluate(machines: Iterable[Machine]) -> int:
     taught = [machine for machine in machines if machine.pk in models]
     prefetch_related_objects(taught, "metrics")
     for machine in taught:
-        # A damaged one was logged where it was found; rules go on without it, and the next training replaces it.
-        with contextlib.suppress(DetectorDamagedError):
+        try:
             detector_watch(machine, models[machine.pk])
+        except DetectorDamagedError as error:
+            # Rules went on before; here nothing judges until the next training, and the machine's page says so.
+            _distrust(machine, models[machine.pk], str(error))
     return done
+
+
+def _distrust(machine: Machine, model: ActiveModel, reason: str) -> None:
+    with transaction.atomic():
+        model_distrust(model.id)
+        health = _healths_locked([machine]).get(machine.pk)
+        if health is None:
+            return
+        health.damage = reason[:200]
+        _learning(health)
+        health.save()
+        health_publish(machine, health)
 
 
 def _learning_mark(machines: Sequence[Machine]) -> None:
@@ -114,7 +127,7 @@ def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
 def _detect(machine: Machine, model: ActiveModel, health: MachineHealth, state: dict[str, Any]) -> dict[str, Any]:
     raised = health.limit_factor
     judged = stream_score(machine, model, scored_to_ms=health.scored_to_ms, state=state, raised=raised)
-    health.learning_progress, health.threshold = 1.0, THRESHOLD
+    health.learning_progress, health.threshold, health.damage = 1.0, THRESHOLD, ""
     if judged is None:
         if health.status == HealthStatus.LEARNING:
             health.status = HealthStatus.NORMAL

@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 FORMAT = 1
 _DESCRIPTION = "description"
 _CACHED_DETECTORS = 1_000
+_DESCRIBED = ("id", "version", "manifest__taught_ms", "manifest__to_ms", "manifest__from_ms", "manifest__step_ms")
 
 
 class DetectorDamagedError(Exception):
@@ -55,10 +56,11 @@ def model_save(
     data_sha256: str,
     seed: int,
     roles: Mapping[str, str] | None = None,
+    active: bool = True,
 ) -> DetectorModel:
     """Keep a detector as the machine's next version and make it the active one, in one transaction.
 
-    roles: of its metrics, where they were told.
+    roles: of its metrics, where they were told. active: False keeps it beside the one that judges.
     Raises IntegrityError when another worker has just done the same; its version stands.
     """
     packed = _pack(detector)
@@ -88,44 +90,52 @@ def model_save(
             "sha256": sha256,
             "seal": _seal(machine.pk, version, sha256),
         }
-        DetectorModel.objects.filter(machine=machine, active=True).update(active=False)
+        if active:
+            DetectorModel.objects.filter(machine=machine).update(active=False, pinned=False)
         return DetectorModel.objects.create(
-            machine=machine, version=version, active=True, arrays=packed, manifest=manifest
+            machine=machine, version=version, active=active, arrays=packed, manifest=manifest
         )
+
+
+def model_newest(machine: Machine) -> ActiveModel | None:
+    """What the machine's newest version was taught by, whether it judges or not; None while there is no version."""
+    row = DetectorModel.objects.filter(machine=machine).order_by("-version").values_list(*_DESCRIBED).first()
+    return None if row is None else ActiveModel(*row)
 
 
 def models_active(machines: Iterable[Machine]) -> dict[int, ActiveModel]:
     """The active model of each machine that has one, by machine id; one query."""
-    rows = DetectorModel.objects.filter(machine__in=list(machines), active=True).values_list(
-        "machine_id",
-        "id",
-        "version",
-        "manifest__taught_ms",
-        "manifest__to_ms",
-        "manifest__from_ms",
-        "manifest__step_ms",
-    )
-    return {machine: ActiveModel(*described) for machine, *described in rows}
+    found = DetectorModel.objects.filter(machine__in=list(machines), active=True)
+    return {row[0]: ActiveModel(*row[1:]) for row in found.values_list("machine_id", *_DESCRIBED)}
 
 
 def detector_load(model_id: int) -> Detector:
     """A stored detector, from this process's cache or the database.
 
-    Raises DetectorDamagedError; the model is then no longer active, so that the machine is taught again.
+    Raises DetectorDamagedError, also where the row itself is gone; the model is then no longer active, so that the
+    machine is taught again. Inside a transaction that rolls back it stays active: the caller says so once more
+    (`model_distrust`).
     """
     key = (_schema(), model_id)
     cached = _cache.get(key)
     if cached is not None:
         return cached
-    model = DetectorModel.objects.get(pk=model_id)
+    model = DetectorModel.objects.filter(pk=model_id).first()
+    if model is None:
+        raise DetectorDamagedError("it is gone")
     try:
         detector = _unpack(model)
     except DetectorDamagedError as error:
         _log.error("detector_damaged", machine=model.manifest.get("machine"), version=model.version, reason=str(error))
-        DetectorModel.objects.filter(pk=model_id).update(active=False)
+        model_distrust(model_id)
         raise
     _cache.put(key, detector)
     return detector
+
+
+def model_distrust(model_id: int) -> None:
+    """Let a model that can't be trusted judge no more."""
+    DetectorModel.objects.filter(pk=model_id).update(active=False, pinned=False)
 
 
 def normal_bands(machine: Machine) -> dict[str, tuple[float, float]]:

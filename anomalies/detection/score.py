@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from anomalies.detection.calibrate import Change, Decision, Evidence
@@ -14,14 +15,17 @@ from anomalies.detection.detector import Detector
 from anomalies.detection.explain import Carrier, carriers_of
 from anomalies.detection.grid import Grid
 from anomalies.detection.history import DAY_MS, HOUR_MS, grid_read
-from anomalies.detection.registry import ActiveModel, detector_load, models_active
+from anomalies.detection.registry import ActiveModel, DetectorDamagedError, detector_load, models_active
 from anomalies.detection.steering import limit_factor
 from anomalies.detection.stream import Watched, course_begin, course_resume, stream_judge
+from anomalies.detection.tracked import tracked_features
 from common import clock
 from common.errors import InvalidInputError
 from common.times import from_ms as instant_of
 from common.times import rfc3339
 from telemetry.models import Machine, Metric
+
+_log = structlog.get_logger(__name__)
 
 THRESHOLD = 1.0
 # A worker that was away catches up this far at most; what lies before is history, not news.
@@ -33,6 +37,8 @@ _WAIT_FOR_MS = 15_000
 # Health follows the last half minute (of one-second cells): a single odd cell doesn't make a machine look ill.
 _HEALTH_CELLS = 30
 _MOST_DAYS = 1
+# What tells where a machine was when nothing is known from before.
+_BEGINS_BY_CELLS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ def stream_score(
     newest_ms = clock.now_ms() + _AHEAD_MS
     start = max(scored_to_ms, model.taught_to_ms)
     grid = _window(machine, detector, start=start, to_ms=newest_ms)
+    if state.get("model") != model.id:
+        course_here(detector, course, grid, at_ms=start, taught_to_ms=model.taught_to_ms)
     end = _frontier(grid, detector)
     if end <= start:
         return None
@@ -95,17 +103,22 @@ def stream_score(
 def analyze(machine: Machine, *, from_ms: int, to_ms: int) -> dict[str, Any]:
     """Score a past window now, with the active model, in the contract's shape.
 
-    status: “ok”, “learning” without a model, “no_data” where nothing could be scored. Raises InvalidInputError for an
-    empty window or one longer than a day, StoreUnavailableError, DetectorDamagedError.
+    status: “ok”, “learning” without a model, “damaged” where it can't be trusted, “no_data” where nothing was scored.
+    Raises InvalidInputError for an empty window or one longer than a day, StoreUnavailableError.
     """
     if not from_ms < to_ms <= from_ms + _MOST_DAYS * DAY_MS:
         raise InvalidInputError("Choose a window that ends after it begins and is at most one day long.")
     model = models_active([machine]).get(machine.pk)
     if model is None:
         return _answer("learning")
-    detector = detector_load(model.id)
+    try:
+        detector = detector_load(model.id)
+    except DetectorDamagedError:
+        return _answer("damaged", model_version=model.version)
     grid = grid_read(machine, detector.metrics, detector.clock, from_ms=from_ms - detector.lookback_ms, to_ms=to_ms)
-    watched = stream_judge(detector, course_begin(detector), grid, from_ms=from_ms, raised=limit_factor(machine))
+    course = course_begin(detector)
+    course_here(detector, course, grid, at_ms=from_ms, taught_to_ms=model.taught_to_ms)
+    watched = stream_judge(detector, course, grid, from_ms=from_ms, raised=limit_factor(machine))
     known = np.isfinite(watched.score)
     if not known.any():
         return _answer("no_data", model_version=model.version)
@@ -124,6 +137,19 @@ def analyze(machine: Machine, *, from_ms: int, to_ms: int) -> dict[str, Any]:
             for since, end, peak in watched.episodes()
         ],
     )
+
+
+def course_here(detector: Detector, course: Course, grid: Grid, *, at_ms: int, taught_to_ms: int) -> None:
+    """Let followed levels begin where the machine is at `at_ms`, unless teaching ended right there.
+
+    The level of the teaching, maybe weeks away, would be an event that never ends. The grid wants lookback before.
+    """
+    tracked = detector.tracked
+    if course.levels is None or tracked is None or not len(grid) or abs(at_ms - taught_to_ms) <= HOUR_MS:
+        return
+    before = int(np.searchsorted(grid.t_ms, at_ms)) or min(len(grid), _BEGINS_BY_CELLS)
+    means = tracked_features(grid.level[:before, tracked.columns], tracked.noise)[-1]
+    course.levels.begin_anew(means[: len(tracked.columns)])
 
 
 def evidence_metrics(carriers: Sequence[Carrier], units: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -164,7 +190,11 @@ def _resumed(model: ActiveModel, detector: Detector, state: Mapping[str, Any]) -
     """
     runs = {metric: FlatRun(*run) for metric, run in state.get("flat", {}).items()}
     if state.get("model") == model.id and "course" in state:
-        return course_resume(detector, state["course"]), runs
+        try:
+            return course_resume(detector, state["course"]), runs
+        except (KeyError, TypeError, ValueError) as error:
+            # Another release kept it in another shape: the stream begins anew, as for a new model.
+            _log.warning("course_unreadable", model=model.id, reason=repr(error))
     course, event = course_begin(detector), state.get("event")
     if event is not None:
         course.bands = Evidence(since_ms=event["since_ms"], active=True, peak=event["peak"])

@@ -29,6 +29,7 @@ _log = structlog.get_logger(__name__)
 _GROWN_BY = 0.5
 _YOUNG_EVERY_MS = 2 * HOUR_MS
 _WHOLE_DAY = 0.95
+_NIGHTLY_MS, _AT_LATEST_MS = 20 * HOUR_MS, 36 * HOUR_MS
 # What led up to an alert is as suspect as the alert itself.
 _BEFORE_ALERT_MS = 10 * 60_000
 # Windows that reach over the beginning of a new level are not used, so a little more than enough is waited for.
@@ -37,11 +38,17 @@ _SILENCE = "silence"
 
 
 def training_due(
-    active: ActiveModel | None, *, newest_ms: int, level_from_ms: int | None = None, step_ms: int = SMALLEST_STEP_MS
+    active: ActiveModel | None,
+    *,
+    newest_ms: int,
+    level_from_ms: int | None = None,
+    step_ms: int = SMALLEST_STEP_MS,
+    at_night: bool = True,
 ) -> bool:
     """Whether a machine with readings up to `newest_ms` should be taught again; without a model it always should.
 
     level_from_ms: since when its present level was accepted; a model of before is replaced as soon as there is enough.
+    at_night: whether it is night at the plant. A grown model waits for it, unless none comes (no worker ran then).
     """
     if active is None:
         return True
@@ -49,7 +56,7 @@ def training_due(
         return newest_ms - level_from_ms >= _ENOUGH_ANEW * max(ENOUGH_SPAN_MS, ENOUGH_CELLS * step_ms)
     age_ms = newest_ms - active.taught_to_ms
     if active.taught_ms >= _WHOLE_DAY * DAY_MS:
-        return age_ms >= DAY_MS
+        return age_ms >= (_NIGHTLY_MS if at_night else _AT_LATEST_MS)
     return age_ms >= min(_GROWN_BY * active.taught_ms, _YOUNG_EVERY_MS)
 
 
@@ -57,7 +64,8 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
     """Teach the machine's detector by the day before `newest_ms`; None when there is too little or something is wrong.
 
     While an alert is active nothing is learnt, and stretches in which one was are left out, as is all before a level
-    that was accepted as normal. Raises StoreUnavailableError.
+    that was accepted as normal. A version that has seen a whole day, or was pinned, goes on judging: the newcomer is
+    kept beside it until both were compared. Raises StoreUnavailableError.
     """
     roles = roles_judged(machine.metrics.select_related("role_chosen"))
     metrics = list(roles)
@@ -81,6 +89,7 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
             data_sha256=hashlib.sha256(np.ascontiguousarray(grid.level).tobytes()).hexdigest(),
             seed=seed,
             roles=roles,
+            active=not stands_until_compared(machine),
         )
     except NotEnoughDataError as error:
         _log.info("detector_not_taught", machine=machine.key, reason=str(error))
@@ -91,6 +100,14 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
         return None
     _log.info("detector_taught", machine=machine.key, version=model.version, cells=len(grid))
     return model
+
+
+def stands_until_compared(machine: Machine) -> bool:
+    """Whether the version that judges is replaced only after a comparison: it is grown or pinned, and of this level."""
+    model = DetectorModel.objects.defer("arrays").filter(machine=machine, active=True).first()
+    if model is None or model.manifest["from_ms"] < (level_accepted_ms(machine) or 0):
+        return False
+    return bool(model.pinned or model.manifest["taught_ms"] >= _WHOLE_DAY * DAY_MS)
 
 
 def progress_measure(machine: Machine, *, newest_ms: int) -> float:

@@ -91,7 +91,8 @@ def detector_state(machine: Machine) -> DetectorState:
 def version_activate(version_id: int, *, actor: Any) -> DetectorModel:
     """Let a version judge its machine, in place of the one that does. Raises VersionUnknownError, VersionDamagedError.
 
-    The next teaching still makes a newer one.
+    An older version than the newest is pinned: the nightly teaching only proposes newer ones until somebody lets go of
+    it (`version_unpin`), or takes the newest.
     """
     version = DetectorModel.objects.select_related("machine").defer("arrays").filter(pk=version_id).first()
     if version is None:
@@ -103,19 +104,41 @@ def version_activate(version_id: int, *, actor: Any) -> DetectorModel:
     with transaction.atomic():
         # In one order everywhere: whoever holds the machine's versions first decides.
         rows = DetectorModel.objects.select_for_update().filter(machine=version.machine).order_by("pk")
-        before = next((row.version for row in rows.defer("arrays") if row.active), None)
+        kept = list(rows.defer("arrays"))
+        before = next((row.version for row in kept if row.active), None)
         if before == version.version:
             return version
-        DetectorModel.objects.filter(machine=version.machine, active=True).update(active=False)
-        DetectorModel.objects.filter(pk=version.pk).update(active=True)
-        version.active = True
+        pinned = any(row.version > version.version for row in kept)
+        DetectorModel.objects.filter(machine=version.machine).update(active=False, pinned=False)
+        DetectorModel.objects.filter(pk=version.pk).update(active=True, pinned=pinned)
+        version.active, version.pinned = True, pinned
         audit_record(
             actor=actor,
             action="detector.activate",
             target=f"machine {version.machine.key}",
             before={"version": before},
-            after={"version": version.version},
+            after={"version": version.version, "pinned": pinned},
         )
+    return version
+
+
+def version_unpin(version_id: int, *, actor: Any) -> DetectorModel:
+    """Let the nightly comparison replace a version again. Raises VersionUnknownError."""
+    with transaction.atomic():
+        rows = DetectorModel.objects.select_for_update(of=("self",)).select_related("machine").defer("arrays")
+        version = rows.filter(pk=version_id).first()
+        if version is None:
+            raise VersionUnknownError(_("There is no such version."))
+        if version.pinned:
+            version.pinned = False
+            version.save(update_fields=["pinned"])
+            audit_record(
+                actor=actor,
+                action="detector.unpin",
+                target=f"machine {version.machine.key}",
+                before={"pinned": version.version},
+                after={"pinned": None},
+            )
     return version
 
 

@@ -1,10 +1,12 @@
 """What a machine's own history taught, and how it is now."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from common.times import from_ms
 from telemetry.models import Machine, Metric
 
 
@@ -34,6 +36,16 @@ class DetectorModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.machine} v{self.version}"
+
+    @property
+    def taught_from_at(self) -> datetime:
+        """Where the readings that taught it begin."""
+        return from_ms(self.manifest["from_ms"])
+
+    @property
+    def taught_to_at(self) -> datetime:
+        """And where they end."""
+        return from_ms(self.manifest["to_ms"])
 
 
 class MetricRole(models.Model):
@@ -109,6 +121,16 @@ class Replay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.machine}: {self.get_occasion_display()} {self.pk}"
+
+    @property
+    def from_at(self) -> datetime:
+        """Where the stretch begins."""
+        return from_ms(self.from_ms)
+
+    @property
+    def to_at(self) -> datetime:
+        """And where it ends."""
+        return from_ms(self.to_ms)
 
     @property
     def under_way(self) -> bool:

@@ -115,6 +115,18 @@ UNFOLD: dict[str, Any] = {
                         "admin:anomalies_detectormodel_changelist",
                         _("What each machine’s detector has learned"),
                     ),
+                    _item(
+                        _("Metric roles"),
+                        "tune",
+                        "admin:anomalies_metricrole_changelist",
+                        _("How metrics move, where somebody said so"),
+                    ),
+                    _item(
+                        _("Back-tests"),
+                        "history",
+                        "admin:anomalies_replay_changelist",
+                        _("Versions run over the past"),
+                    ),
                 ],
             },
             {
