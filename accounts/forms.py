@@ -9,6 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.api_keys import networks_read
 from accounts.models import Scope, User
@@ -148,7 +149,7 @@ class ApiKeyForm(forms.Form):
         help_text=_("What uses it, such as “Gateway hall 2”: one key each, so that one can be revoked alone."),
     )
     scopes = forms.MultipleChoiceField(
-        label=_("May"),
+        label=pgettext_lazy("permission", "May"),
         choices=Scope.choices,
         initial=[Scope.INGEST, Scope.READ],
         widget=forms.CheckboxSelectMultiple,

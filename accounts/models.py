@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Role(models.TextChoices):
@@ -53,7 +54,7 @@ class CustomRole(models.Model):
     """A role of the factory's own: to see everything, and the actions it names (see `accounts.actions`)."""
 
     name = models.CharField(_("name"), max_length=60, unique=True)
-    actions = models.JSONField(_("may"), default=list)
+    actions = models.JSONField(pgettext_lazy("permission", "may"), default=list)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 
     class Meta:
