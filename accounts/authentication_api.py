@@ -23,6 +23,9 @@ from tenants.tickets import LIFETIME_S, ticket_make
 class LoginSerializer(serializers.Serializer[Any]):
     """What signing in takes."""
 
+    factory = serializers.CharField(
+        max_length=40, required=False, help_text="Its address; needed on the public host alone, where no name says it."
+    )
     email = serializers.CharField(max_length=254)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
     code = serializers.CharField(max_length=64, required=False, allow_blank=True, help_text="Second factor, if set up.")

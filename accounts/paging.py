@@ -54,7 +54,7 @@ class CursorPages(CursorPagination):
             cursor: Cursor | None = super().decode_cursor(request)
         except (exceptions.NotFound, binascii.Error, ValueError) as error:
             raise _invalid("cursor") from error
-        if cursor is not None and cursor.position is not None and not self._can_stand(cursor.position):
+        if cursor is not None and cursor.position is not None and not self._can_stand(str(cursor.position)):
             raise _invalid("cursor")
         return cursor
 

@@ -7,11 +7,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factorypulse.settings.dev")
 django.setup(set_prefix=False)
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  # after Django is set up
+from channels.routing import ProtocolTypeRouter  # noqa: E402  # after Django is set up
 from django.urls import path  # noqa: E402
 
 from factorypulse.origins import OwnOriginValidator  # noqa: E402
 from factorypulse.prometheus import web_figures_begin  # noqa: E402  # after Django is set up
+from factorypulse.sockets import KnownAddresses  # noqa: E402  # after Django is set up
 from factorypulse.threaded import ThreadedHandler  # noqa: E402
 from telemetry.live.consumers import LiveConsumer  # noqa: E402
 
@@ -20,6 +21,6 @@ application = ProtocolTypeRouter(
     {
         "http": ThreadedHandler(),
         # Origin check; who is asking, and in which factory, is settled by tenants.consumers.FactoryConsumer.
-        "websocket": OwnOriginValidator(URLRouter([path("ws/live", LiveConsumer.as_asgi())])),
+        "websocket": OwnOriginValidator(KnownAddresses([path("ws/live", LiveConsumer.as_asgi())])),
     }
 )

@@ -7,13 +7,19 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 
 from common.influx_errors import speaks_influx
 
 _KEY = re.compile(r"fp_([a-z][a-z0-9-]{0,39})_[A-Za-z0-9]+_[A-Za-z0-9]+")
+_SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _BRACKETED, _PLAIN = re.compile(r"\[([0-9a-fA-F:.]+)\](?::\d{1,5})?"), re.compile(r"([0-9.]+)(?::\d{1,5})?")
 _API_DOORS = ("/api/v1/", "/api/v2/")
+_API_ROOTS = frozenset({"/api/v1", "/api/v2"})
+# Doors that prove by their body, and how much of it may be read before anybody is known.
+_TOKEN_DOORS = frozenset({"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"})
+_TOKEN_BODY_BYTES = 16 * 1024
 _DESCRIPTIONS = ("/api/schema", "/api/docs", "/api/redoc")
 
 
@@ -23,7 +29,7 @@ def is_api_path(path: str) -> bool:
     >>> is_api_path("/api/v1/machines"), is_api_path("/write"), is_api_path("/machines/M01"), is_api_path("/api/docs")
     (True, True, False, False)
     """
-    return path.startswith(_API_DOORS) or speaks_influx(path)
+    return path.startswith(_API_DOORS) or path in _API_ROOTS or speaks_influx(path)
 
 
 def is_ip_address(host: str) -> bool:
@@ -45,8 +51,11 @@ def is_ip_address(host: str) -> bool:
 def named_factory(request: HttpRequest) -> str | None:
     """The slug that the request's key or token names, unproven; None when it names none.
 
-    Reads `Authorization: Api-Key|Token|Bearer|Basic`, `X-API-Key` and InfluxDB's `?p=`.
+    Reads `Authorization: Api-Key|Token|Bearer|Basic`, `X-API-Key` and InfluxDB's `?p=`; where tokens are had and
+    renewed, also the body's `refresh` token, or its `factory` by name.
     """
+    if request.path in _TOKEN_DOORS and request.method == "POST":
+        return _factory_in_body(request)
     for candidate in _credentials(request):
         match = _KEY.fullmatch(candidate)
         if match:
@@ -55,6 +64,24 @@ def named_factory(request: HttpRequest) -> str | None:
         if slug:
             return slug
     return None
+
+
+def _factory_in_body(request: HttpRequest) -> str | None:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > _TOKEN_BODY_BYTES:
+        return None
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError, RequestDataTooBig):
+        return None
+    if not isinstance(body, dict):
+        return None
+    token = body.get("refresh")
+    return _slug_of(body.get("factory")) or (_factory_claim(token) if isinstance(token, str) else None)
+
+
+def _slug_of(name: object) -> str | None:
+    return name if isinstance(name, str) and _SLUG.fullmatch(name) else None
 
 
 def _credentials(request: HttpRequest) -> Iterator[str]:
@@ -83,5 +110,4 @@ def _factory_claim(token: str) -> str | None:
         payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (ValueError, RecursionError):
         return None
-    slug = payload.get("factory") if isinstance(payload, dict) else None
-    return slug if isinstance(slug, str) else None
+    return _slug_of(payload.get("factory")) if isinstance(payload, dict) else None

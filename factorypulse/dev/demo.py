@@ -50,8 +50,8 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
-    parser.add_argument("--mqtt-port", type=int, default=int(os.environ.get("MQTT_PORT", "1883")))
+    parser.add_argument("--port", type=_port, default=os.environ.get("PORT", "8000"))
+    parser.add_argument("--mqtt-port", type=_port, default=os.environ.get("MQTT_PORT", "1883"))
     parser.add_argument("--simulator", choices=("on", "off"), default=os.environ.get("SIMULATOR", "on"))
     parser.add_argument("--stop-with-parent", action="store_true", help="end when the process that started us ends")
     return parser.parse_args()
@@ -90,6 +90,14 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         console.say("\nStopping")
         supervisor.stop()
         state.environment_file.unlink(missing_ok=True)
+
+
+def _port(text: str) -> int:
+    """Raises argparse's own error, which is a sentence and no traceback."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"“{text}” is no port: 1 to 65535")
+    return number
 
 
 def _check_ports(port: int, mqtt_port: int) -> None:

@@ -18,9 +18,10 @@ from tenants.context import factory_context, factory_get
 from tenants.models import Factory
 
 
-def sender_arguments(parser: CommandParser) -> None:
-    """Which factory, and its doors where they are not the usual ones."""
-    parser.add_argument("--factory", required=True, metavar="SLUG")
+def sender_arguments(parser: CommandParser, *, factory: str | None = None) -> None:
+    """Which factory (`factory` unless told), and its doors where they are not the usual ones."""
+    told = f"{factory} unless told" if factory else None
+    parser.add_argument("--factory", required=factory is None, default=factory, metavar="SLUG", help=told)
     parser.add_argument("--http-url", help="where the HTTP door stands; the factory's own address otherwise")
     parser.add_argument("--mqtt-host", default="127.0.0.1")
     parser.add_argument("--mqtt-port", type=int, default=settings.MQTT_PUBLIC_PORT)

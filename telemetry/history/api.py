@@ -132,7 +132,7 @@ class KpisHistoryView(APIView):
     def get(self, request: Request, key: str) -> HttpResponse:
         machine = machine_for(key)
         params = request.query_params
-        metric = metric_get(machine, params.get("metric", ""))
+        metric = metric_get(machine, _named(params.get("metric", "")))
         every = _every(params.get("every", "day"))
         window = window_of(params.dict(), default_s=_DEFAULT_SPAN_S[every])
         into = conversion(metric.unit, unit_system(params.get("units", "")))
@@ -229,6 +229,13 @@ def _method(text: str) -> str:
 
 def _flag(text: str) -> bool:
     return text.lower() in {"1", "true", "yes"}
+
+
+def _named(metric: str) -> str:
+    if not metric:
+        detail = _("Say which “metric”.")
+        raise InvalidInputError(detail, errors=[{"field": "metric", "code": "required", "detail": detail}])
+    return metric
 
 
 def _every(text: str) -> Every:

@@ -45,3 +45,8 @@ def test_a_second_run_keeps_the_key_and_a_revoked_one_is_replaced(acme, runs):
 def test_an_unknown_factory_is_said_so(db, runs):
     with pytest.raises(CommandError, match="nowhere"):
         call_command("simulate", "--factory", "nowhere")
+
+
+def test_the_bare_command_is_for_the_trials_factory(acme, runs):
+    with pytest.raises(CommandError, match="demo"):
+        call_command("simulate")

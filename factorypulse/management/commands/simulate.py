@@ -1,4 +1,4 @@
-"""`manage.py simulate --factory demo`: the synthetic plant against a running installation, with a key of its own."""
+"""`manage.py simulate`: the synthetic plant against a running installation, with a key of its own."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ class Command(BaseCommand):
     help = "Runs a synthetic food line of 8 machines that reports over HTTP and MQTT like any device."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        sender_arguments(parser)
+        # The trial's own, so that the bare command does something there; elsewhere it says that there is none.
+        sender_arguments(parser, factory="demo")
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -23,8 +23,8 @@ from factorypulse.dev.plant.config import PlantConfig, PlantConfigError
 from telemetry.models import Line, Machine, Site
 from tenants.addresses import public_url
 from tenants.context import FactoryNotFoundError, factories_all, factory_context, factory_get
-from tenants.models import Factory
-from tenants.provisioning import factory_create, public_ensure
+from tenants.models import Factory, Plan
+from tenants.provisioning import DEFAULT_PLAN, factory_create, public_ensure
 
 SLUG = "demo"
 OWNER = "owner@demo.example"
@@ -57,6 +57,7 @@ class Command(BaseCommand):
         _migrate()
         public_ensure()
         factory = _factory()
+        _room(factory)
         with factory_context(factory):
             _owner(settings.STATE_DIR / "owner.json")
             _plant_key(factory, settings.STATE_DIR / PLANT_FILE)
@@ -87,6 +88,14 @@ def _factory() -> Factory:
         # A new factory has no history, whatever the simulator remembers to have told an older one.
         state_file_for(settings.STATE_DIR / PLANT_FILE).unlink(missing_ok=True)
         return factory_create(slug=SLUG, name="Demo Foods", time_zone="Europe/Warsaw")
+
+
+def _room(factory: Factory) -> None:
+    """The simulator alone fills the free plan but for two machines: whoever tries the trial brings more."""
+    if factory.plan is None or factory.plan.slug == DEFAULT_PLAN:
+        with schema_context(get_public_schema_name()):
+            factory.plan = Plan.objects.get_or_create(slug="plant", defaults={"name": "Plant", "max_machines": 200})[0]
+            factory.save(update_fields=["plan"])
 
 
 def _owner(file: Path) -> None:

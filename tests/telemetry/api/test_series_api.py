@@ -312,7 +312,7 @@ def test_weeks_begin_on_monday(client: FactoryClient) -> None:
     [
         ("metric=vibration&every=year", 400, "invalid_input"),
         ("metric=speed", 404, "metric_not_found"),
-        ("", 404, "metric_not_found"),
+        ("", 400, "invalid_input"),
         ("metric=vibration&every=hour&from=0", 400, "invalid_input"),
     ],
 )
