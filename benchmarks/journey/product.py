@@ -23,7 +23,7 @@ from factorypulse.dev.processes import command_line, spawn
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTORY = "demo"
-_READY, _READY_WITHIN_S, _STOP_WITHIN_S = "FactoryPulse is ready: ", 120.0, 60.0
+_READY, _READY_WITHIN_S, _STOP_WITHIN_S = "FactoryPulse is ready: ", 600.0, 60.0
 _DURABLE = "yes: the journal, written and synced (fdatasync) before PUBACK"
 # What the trial chooses for itself.
 _THEIR_OWN = ("DATABASE_URL", "REDIS_URL", "DOMAIN", "PORT", "MQTT_PORT")

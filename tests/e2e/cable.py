@@ -37,9 +37,14 @@ class Cable:
         while True:
             try:
                 client, _ = server.accept()
-                onward = socket.create_connection(("127.0.0.1", self._target_port))
             except OSError:
                 return
+            try:
+                onward = socket.create_connection(("127.0.0.1", self._target_port))
+            except OSError:
+                # The server is away for a moment; the cable is not.
+                client.close()
+                continue
             self._lines |= {client, onward}
             for source, target in ((client, onward), (onward, client)):
                 threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
