@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from accounts.audit import audit_record
 from accounts.jobs import JobState
 from common.errors import ConflictError, InvalidInputError, NotPermittedError
+from common.units import UnitSystem
 from reports.models import Report
 from reports.render.json import render_json
 from reports.render.xlsx import render_xlsx
+from telemetry.viewing.preferences import units_of
 from tenants.models import Factory
 
 LINK_LIFETIME_S = 15 * 60
@@ -65,12 +67,15 @@ def link_check(token: str, *, factory: Factory, report_id: int, file_format: str
         raise LinkInvalidError(_("This link is not valid."))
 
 
-def report_file(report: Report, file_format: str) -> bytes:
-    """The finished report's bytes. Raises ReportNotReadyError, FormatNotOfferedError."""
+def report_file(report: Report, file_format: str, system: UnitSystem = UnitSystem.STORED) -> bytes:
+    """The finished report's bytes; a workbook's figures are in these units.
+
+    Raises ReportNotReadyError, FormatNotOfferedError.
+    """
     format_check(file_format)
     if report.state != JobState.READY:
         raise ReportNotReadyError(_("The report is not ready."))
-    return _RENDERERS[file_format](report)
+    return render_xlsx(report, system) if file_format == "xlsx" else _RENDERERS[file_format](report)
 
 
 def report_response(report: Report, file_format: str, *, actor: Any, inline: bool = False) -> HttpResponse:
@@ -78,7 +83,7 @@ def report_response(report: Report, file_format: str, *, actor: Any, inline: boo
 
     Raises ReportNotReadyError, FormatNotOfferedError.
     """
-    response = HttpResponse(report_file(report, file_format), content_type=CONTENT_TYPES[file_format])
+    response = HttpResponse(report_file(report, file_format, units_of(actor)), content_type=CONTENT_TYPES[file_format])
     place = "inline" if inline else "attachment"
     response["Content-Disposition"] = f'{place}; filename="{file_name(report, file_format)}"'
     response["Cache-Control"] = "private, no-store"
@@ -91,7 +96,7 @@ def _filed_pdf(report: Report) -> bytes:
     return bytes(report.pdf or b"")
 
 
-_RENDERERS: dict[str, Callable[[Report], bytes]] = {"pdf": _filed_pdf, "xlsx": render_xlsx, "json": render_json}
+_RENDERERS: dict[str, Callable[[Report], bytes]] = {"pdf": _filed_pdf, "json": render_json}
 
 
 def format_check(file_format: str) -> None:

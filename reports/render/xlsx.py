@@ -16,8 +16,10 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
+from common.units import UnitSystem
 from reports.contents import SEVERITIES, Document
 from reports.models import Report
+from reports.reader_units import contents_in
 from reports.wording import health_text, period_text, reason_text, severity_text, urgency_text
 
 _Row = Sequence[Any]
@@ -32,9 +34,9 @@ class _Share(float):
     """0 to 1, shown as percent."""
 
 
-def render_xlsx(report: Report) -> bytes:
-    """The finished report as an Office Open XML workbook."""
-    contents: Document = report.contents
+def render_xlsx(report: Report, system: UnitSystem = UnitSystem.STORED) -> bytes:
+    """The finished report as an Office Open XML workbook, its figures in these units."""
+    contents: Document = contents_in(report.contents, system)
     book = Workbook(write_only=True)
     book.properties.creator = "FactoryPulse"
     book.properties.title = _("Equipment health")
