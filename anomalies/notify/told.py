@@ -24,7 +24,11 @@ def told_before_of(due: Sequence[Notice]) -> Mapping[int, dict[str, datetime | s
 
 def worse_of(due: Sequence[Notice]) -> set[int]:
     """Which of the notices tell that a lasting alert has become severer."""
-    entries = {notice_event(notice): notice.pk for notice in due if notice.occasion == Occasion.RAISED}
+    entries = {
+        entry: notice.pk
+        for notice in due
+        if notice.occasion == Occasion.RAISED and (entry := notice_event(notice)) is not None
+    }
     grown = AlertEvent.objects.filter(pk__in=entries, kind="updated").values_list("pk", flat=True)
     return {entries[entry] for entry in grown}
 

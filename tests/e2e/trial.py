@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from factorypulse.dev.processes import command_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY = "FactoryPulse is ready: "
-_READY_DEADLINE_S = 120.0
+_READY_DEADLINE_S = 300.0
 _STOP_DEADLINE_S = 40.0
 # What the test run's own services and settings have put into our environment is not the trial's.
 _NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "DOMAIN", "SECRET_KEY", "PORT", "MQTT_PORT")
@@ -26,12 +26,13 @@ _NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "DOMAIN
 class Trial:
     """One trial; `start` returns when it says that it is ready."""
 
-    def __init__(self, folder: Path, *, simulator: bool) -> None:
+    def __init__(self, folder: Path, *, simulator: bool, settings: Mapping[str, str] | None = None) -> None:
         self.state_dir = folder / "state"
         self.output_file = folder / "output"
         self.port = free_port()
         self.mqtt_port = free_port()
         self.simulator = simulator
+        self.settings = dict(settings or {})
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,7 +71,7 @@ class Trial:
     def environment(self) -> dict[str, str]:
         """What a command beside the trial runs with."""
         inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        return {**inherited, "STATE_DIR": str(self.state_dir)}
+        return {**inherited, **self.settings, "STATE_DIR": str(self.state_dir)}
 
     def launch(self) -> None:
         """Start it without waiting."""
@@ -145,11 +146,14 @@ def _pids() -> list[int]:
 
 
 @contextmanager
-def new_trial(*, simulator: bool) -> Iterator[Trial]:
-    """A trial that is not started yet; stopped and removed with everything it made afterwards."""
+def new_trial(*, simulator: bool, settings: Mapping[str, str] | None = None) -> Iterator[Trial]:
+    """A trial that is not started yet; stopped and removed with everything it made afterwards.
+
+    settings: environment variables, such as the mail server's address.
+    """
     with tempfile.TemporaryDirectory(prefix="factorypulse-trial-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)  # as root, PostgreSQL runs as `nobody` and has to get in
-        trial = Trial(Path(name).resolve(), simulator=simulator)
+        trial = Trial(Path(name).resolve(), simulator=simulator, settings=settings)
         try:
             yield trial
         finally:
@@ -159,8 +163,8 @@ def new_trial(*, simulator: bool) -> Iterator[Trial]:
 
 
 @contextmanager
-def running_trial(*, simulator: bool) -> Iterator[Trial]:
+def running_trial(*, simulator: bool, settings: Mapping[str, str] | None = None) -> Iterator[Trial]:
     """A trial that is ready; stopped and removed afterwards."""
-    with new_trial(simulator=simulator) as trial:
+    with new_trial(simulator=simulator, settings=settings) as trial:
         trial.start()
         yield trial
