@@ -73,6 +73,41 @@ def test_no_page_has_a_barrier_in_either_theme_and_none_is_wider_than_its_screen
     assert troubles == []
 
 
+def test_what_strangers_see_has_no_barrier_either(trial: Trial, new_person: NewPerson) -> None:
+    """The public site and everything of a factory that opens to whoever has not signed in, as the URLconfs know it."""
+    stranger = new_person()
+    hosts = {trial.url: "factorypulse.urls_public", trial.factory_url(): "factorypulse.urls_factory"}
+    addresses = [
+        (base, f"/{path}")
+        for base, urlconf in hosts.items()
+        for path, _name in routes(get_resolver(urlconf))
+        if not re.search(r"[<^(]", path) and is_page(stranger, f"{base}/{path}")
+    ]
+    addresses += [(trial.factory_url(), path) for path in ("/no-such-page", "/wall/gone", "/invitations/gone")]
+    assert len(addresses) > 10, addresses
+    troubles = [trouble for base, path in addresses for trouble in troubles_of(stranger.page, base, path)]
+    assert troubles == []
+    stranger.errors = [error for error in stranger.errors if "status of 404" not in error]
+
+
+def is_page(person: Person, url: str) -> bool:
+    """Whether the address answers this person with a whole page of ours."""
+    answer = person.ask(url)
+    assert answer.status_code < 500, url
+    return answer.status_code == 200 and "<html" in answer.text[:2000]
+
+
+def test_a_person_changes_the_language_and_every_page_follows(trial: Trial, new_person: NewPerson) -> None:
+    owner = signed_in(trial, new_person)
+    page = owner.page
+    for language, plant in (("de", "Werk"), ("", "Plant")):
+        page.goto(f"{trial.factory_url()}/account")
+        page.locator(f"button[name='language'][value='{language}']").click()
+        expect(page.locator("html")).to_have_attribute("lang", language or "en")
+        page.goto(trial.factory_url())
+        expect(page.locator(".rail .nav__link").first).to_have_text(re.compile(plant))
+
+
 def troubles_of(page: Page, base: str, path: str) -> list[str]:
     """What keeps somebody from using a page: violations that axe finds, and sideways scrolling."""
     page.set_viewport_size({"width": 1440, "height": 900})
