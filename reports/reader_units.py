@@ -49,5 +49,11 @@ def _told(rows: list[Document], system: UnitSystem) -> list[Document]:
 def _panel_in(metric: ChartMetric, system: UnitSystem) -> ChartMetric:
     into = conversion(metric.unit, system)
     normal = None if metric.normal is None else (into.value(metric.normal[0]), into.value(metric.normal[1]))
-    columns = {name: into.values(getattr(metric, name)) for name in ("minimum", "maximum", "mean")}
-    return replace(metric, unit=into.unit, normal=normal, **columns)
+    return replace(
+        metric,
+        unit=into.unit,
+        normal=normal,
+        minimum=into.values(metric.minimum),
+        maximum=into.values(metric.maximum),
+        mean=into.values(metric.mean),
+    )

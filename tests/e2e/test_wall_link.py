@@ -16,7 +16,7 @@ from tests.e2e.trial import Trial
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("trial"), pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 # What Chromium writes of requests that came while the server was away, and of those that the link's end refuses.
-_AWAY = re.compile(r"status of (401|410|502|503)|htmx:responseError")
+_AWAY = re.compile(r"status of (401|410|502|503)|htmx:responseError|error occurred when fetching the script")
 
 
 def test_a_screen_opened_by_a_link_needs_nobody_until_the_link_is_revoked(trial: Trial, new_person: NewPerson) -> None:
