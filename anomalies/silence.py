@@ -8,6 +8,7 @@ from django.db import transaction
 
 from anomalies.alerts.opening import SILENCE, Finding, alert_raise, alert_return
 from anomalies.alerts.sentences import silence_summary, silence_title
+from anomalies.alerts.words import words_say
 from anomalies.models import Alert, AlertState, HealthStatus, MachineHealth, Severity
 from anomalies.watch import health_publish
 from common import clock
@@ -61,15 +62,19 @@ def _listening_since(now: datetime) -> datetime:
 
 def _fell_silent(machine: Machine, last_seen_at: datetime, now: datetime, *, is_new: bool) -> None:
     if is_new:
-        silent_s = (now - last_seen_at).total_seconds()
+        silent_s, zone = (now - last_seen_at).total_seconds(), machine_zone(machine)
+        words = words_say(
+            lambda: (silence_title(), silence_summary(silent_s=silent_s, since_at=last_seen_at, zone=zone)),
+        )
         alert_raise(
             Finding(
                 machine=machine,
                 cause=SILENCE,
                 severity=Severity.MEDIUM,
-                title=silence_title(),
-                summary=silence_summary(silent_s=silent_s, since_at=last_seen_at, zone=machine_zone(machine)),
+                title=words.title,
+                summary=words.summary,
                 since_at=last_seen_at,
+                evidence=words.evidence,
             )
         )
     changed = (

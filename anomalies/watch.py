@@ -1,6 +1,7 @@
 """Machines, evaluated: their limits and their detectors over what is new, the alerts they raise, their health told."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from anomalies.alerts.sentences import (
     stuck_summary,
     stuck_title,
 )
+from anomalies.alerts.words import Words, words_say
 from anomalies.detection.calibrate import Change, health_percent
 from anomalies.detection.registry import ActiveModel, DetectorDamagedError, model_distrust, models_active
 from anomalies.detection.score import THRESHOLD, Judged, evidence_metrics, stream_score
@@ -76,7 +78,7 @@ def _learning_mark(machines: Sequence[Machine]) -> None:
     by_id = {machine.pk: machine for machine in machines}
     with transaction.atomic():
         rows = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines)
-        for health in rows.exclude(status=HealthStatus.LEARNING).order_by("machine"):
+        for health in rows.exclude(status=HealthStatus.LEARNING).order_by("machine_id"):
             _learning(health)
             health_publish(by_id[health.machine_id], health)
             health.save()
@@ -120,7 +122,9 @@ def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
     if missing:
         MachineHealth.objects.bulk_create(missing, ignore_conflicts=True)
     # In one order everywhere, so that two workers never wait for each other.
-    found = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine")
+    found = (
+        MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine_id")
+    )
     return {health.machine_id: health for health in found}
 
 
@@ -187,12 +191,14 @@ def _finding(machine: Machine, model: ActiveModel, judged: Judged, metrics: dict
     parts = [(c, metrics.get(c.metric) or Metric(name=c.metric)) for c in judged.carriers]
     since_at = from_ms(judged.since_ms if judged.since_ms is not None else judged.scored_to_ms)
     units = {name: metric.unit for name, metric in metrics.items()}
+    zone = machine_zone(machine)
+    words = words_say(lambda: (detector_title(parts), detector_summary(parts, since_at=since_at, zone=zone)))
     return Finding(
         machine=machine,
         cause=DETECTOR,
         severity=_severity(judged.peak),
-        title=detector_title(parts)[:200],
-        summary=detector_summary(parts, since_at=since_at, zone=machine_zone(machine))[:400],
+        title=words.title,
+        summary=words.summary,
         since_at=since_at,
         found_at=from_ms(judged.scored_to_ms),
         evidence={
@@ -200,6 +206,7 @@ def _finding(machine: Machine, model: ActiveModel, judged: Judged, metrics: dict
             "threshold": THRESHOLD,
             "model_version": model.version,
             "metrics": evidence_metrics(judged.carriers, units),
+            **words.evidence,
         },
     )
 
@@ -227,22 +234,35 @@ def _stuck(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> dict
     found = {}
     for name, run in judged.stuck.items():
         metric, since_at = metrics.get(name) or Metric(name=name), from_ms(run.since_ms)
-        cause = f"stuck:{name}"
+        cause, words = f"stuck:{name}", _stuck_words(machine, metric, run.value, since_at)
         found[cause] = Finding(
             machine=machine,
             cause=cause,
             severity=Severity.MEDIUM,
-            title=stuck_title(metric),
-            summary=stuck_summary(metric, value=run.value, since_at=since_at, zone=machine_zone(machine)),
+            title=words.title,
+            summary=words.summary,
             since_at=since_at,
             found_at=from_ms(judged.scored_to_ms),
             evidence={
                 "metrics": [
                     {"metric": name, "unit": metric.unit, "share": 1.0, "observed": run.value, "expected": None}
-                ]
+                ],
+                **words.evidence,
             },
         )
     return found
+
+
+def _stuck_words(machine: Machine, metric: Metric, value: float, since_at: datetime) -> Words:
+    zone = machine_zone(machine)
+    return words_say(
+        lambda: (stuck_title(metric), stuck_summary(metric, value=value, since_at=since_at, zone=zone)),
+    )
+
+
+def _missing_words(machine: Machine, metric: Metric, since_at: datetime) -> Words:
+    zone = machine_zone(machine)
+    return words_say(lambda: (missing_title(metric), missing_summary(since_at=since_at, zone=zone)))
 
 
 def _missing(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> dict[str, Finding]:
@@ -254,14 +274,15 @@ def _missing(machine: Machine, judged: Judged, metrics: dict[str, Metric]) -> di
         late_ms = judged.scored_to_ms - round(metric.last_at.timestamp() * 1000)
         if late_ms <= max(machine.silent_after_s * 1000, _MISSING_INTERVALS * hold_ms):
             continue
-        cause = f"missing:{name}"
+        cause, words = f"missing:{name}", _missing_words(machine, metric, metric.last_at)
         found[cause] = Finding(
             machine=machine,
             cause=cause,
             severity=Severity.MEDIUM,
-            title=missing_title(metric),
-            summary=missing_summary(since_at=metric.last_at, zone=machine_zone(machine)),
+            title=words.title,
+            summary=words.summary,
             since_at=metric.last_at,
             found_at=from_ms(judged.scored_to_ms),
+            evidence=words.evidence,
         )
     return found

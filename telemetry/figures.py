@@ -21,14 +21,15 @@ def figure(value: float | None) -> str:
     if size == 0:
         return "0"
     if size < 1e-4 or size >= 1e9:
-        return f"{value:.2e}".replace(".", _mark())
+        return f"{value:.2e}".replace(".", decimal_mark())
     # Rounding first: 9.996 has two decimals less than it seems to.
     rounded = float(f"{value:.3g}") if size < 1000 else float(_half_up(value))
     decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
-    return f"{rounded:,.{decimals}f}".replace(",", _GROUP).replace(".", _mark())
+    return f"{rounded:,.{decimals}f}".replace(",", _GROUP).replace(".", decimal_mark())
 
 
-def _mark() -> str:
+def decimal_mark() -> str:
+    """The mark between a number's whole and its part, in the language that is spoken."""
     return "," if (get_language() or "").startswith("de") else "."
 
 

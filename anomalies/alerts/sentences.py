@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from anomalies.detection.explain import Carrier
@@ -40,7 +41,9 @@ def since_text(since_at: datetime, zone: ZoneInfo) -> str:
     """The plant's clock with its zone named; with the day unless it is today."""
     local, today = since_at.astimezone(zone), clock.now().astimezone(zone).date()
     text = f"{local:%H:%M %Z}"
-    return text if local.date() == today else f"{local.day} {local:%b} {text}"
+    # Translators: day and month, in Django's date format.
+    form = _("j M")
+    return text if local.date() == today else f"{date_format(local, form)} {text}"
 
 
 def part_title(part: Mapping[str, Any], metric: Metric) -> str:

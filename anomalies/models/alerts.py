@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from anomalies.alerts.words import words_read
 from anomalies.models.rules import Rule, Severity
 from telemetry.models import Machine
 from telemetry.reach import WithinReach
@@ -136,6 +137,16 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def title_said(self) -> str:
+        """The heading in the language that is spoken now."""
+        return words_read(self.title, self.summary, self.evidence)[0]
+
+    @property
+    def summary_said(self) -> str:
+        """The sentence in the language that is spoken now."""
+        return words_read(self.title, self.summary, self.evidence)[1]
 
     @property
     def group_key(self) -> str:

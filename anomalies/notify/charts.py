@@ -15,8 +15,11 @@ from redis.exceptions import RedisError
 
 from anomalies.alerts.sentences import metric_title
 from anomalies.models import Alert
+from anomalies.notify.reader import ANYBODY, Reader
 from common import clock
 from common.times import to_ms
+from common.units import Conversion, conversion
+from telemetry.figures import decimal_mark
 from telemetry.history.series import series_read
 from telemetry.history.spans import machine_zone
 from telemetry.models import Metric
@@ -36,14 +39,17 @@ _INK, _FAINT, _GRID, _LINE, _ENVELOPE, _BAND = "#14191d", "#6d7881", "#dfe3e6", 
 _SEVERITY = {"critical": "#bf1d1d", "high": "#b44a07", "medium": "#c79a10", "low": "#3c5bb0"}
 
 
-def evidence_chart(alert: Alert) -> bytes | None:
-    """The picture as PNG; None where the alert names no metric, nothing was measured, or the store is away."""
-    key = f"evidence.{alert.pk}.{alert.state}.{alert.severity}"
+def evidence_chart(alert: Alert, reader: Reader = ANYBODY) -> bytes | None:
+    """The picture as PNG, in the reader's units and with the decimal mark of the language that is spoken.
+
+    None where the alert names no metric, nothing was measured, or the store is away.
+    """
+    key = ".".join(("evidence", str(alert.pk), alert.state, alert.severity, *reader.kept().values()))
     kept = _cached(key)
     if kept is not None:
         return kept or None
     try:
-        picture = _picture(alert)
+        picture = _picture(alert, reader)
     except StoreUnavailableError as error:
         # The words say it all; a mail is not held up for a picture.
         _log.warning("evidence_chart_left_out", alert=alert.pk, error=str(error))
@@ -76,7 +82,7 @@ def _cached(key: str) -> bytes | None:
     return kept
 
 
-def _picture(alert: Alert) -> bytes | None:
+def _picture(alert: Alert, reader: Reader) -> bytes | None:
     parts = [part for part in alert.evidence.get("metrics", []) if part.get("metric")][:_PANELS]
     if not parts:
         return None
@@ -85,10 +91,12 @@ def _picture(alert: Alert) -> bytes | None:
     names = [part["metric"] for part in parts]
     buckets = series_read(alert.machine, names, from_ms=to_ms(begin), to_ms=to_ms(end), points=_POINTS)
     drawn = [(part, found) for part, found in zip(parts, buckets, strict=True) if len(found.t_ms)]
-    return _draw(alert, drawn, begin, end) if drawn else None
+    return _draw(alert, drawn, begin, end, reader) if drawn else None
 
 
-def _draw(alert: Alert, drawn: list[tuple[dict[str, Any], Buckets]], begin: datetime, end: datetime) -> bytes:
+def _draw(
+    alert: Alert, drawn: list[tuple[dict[str, Any], Buckets]], begin: datetime, end: datetime, reader: Reader
+) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -99,7 +107,7 @@ def _draw(alert: Alert, drawn: list[tuple[dict[str, Any], Buckets]], begin: date
     metrics = {metric.name: metric for metric in Metric.objects.filter(machine=alert.machine)}
     for panel, (part, found) in zip(panels, drawn, strict=True):
         metric = metrics.get(part["metric"]) or Metric(name=part["metric"], unit=part.get("unit", ""))
-        _draw_panel(panel, part, found, metric)
+        _draw_panel(panel, part, found, metric, conversion(metric.unit, reader.units))
         colour = _SEVERITY.get(alert.severity, _INK)
         panel.axvline(alert.since_at, color=colour, linewidth=1.1, zorder=4)
     _draw_time(panels[-1], begin, end, machine_zone(alert.machine))
@@ -109,16 +117,17 @@ def _draw(alert: Alert, drawn: list[tuple[dict[str, Any], Buckets]], begin: date
     return _compact(canvas)
 
 
-def _draw_panel(panel: Any, part: dict[str, Any], found: Buckets, metric: Metric) -> None:
+def _draw_panel(panel: Any, part: dict[str, Any], found: Buckets, metric: Metric, into: Conversion) -> None:
     times = [datetime.fromtimestamp(t / 1000, UTC) for t in found.t_ms.tolist()]
     low, high = part.get("expected") or (None, None)
     if low is not None and high is not None and part.get("aspect", "level") == "level":
-        panel.axhspan(low, high, color=_BAND, linewidth=0, zorder=0)
+        panel.axhspan(into.value(low), into.value(high), color=_BAND, linewidth=0, zorder=0)
     if part.get("limit") is not None:
-        panel.axhline(part["limit"], color=_FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    panel.fill_between(times, found.minimum, found.maximum, color=_ENVELOPE, linewidth=0.3, zorder=2)
-    panel.plot(times, found.mean, color=_LINE, linewidth=1.0, zorder=3)
-    title = metric_title(metric) + (f"  {metric.unit}" if metric.unit else "")
+        panel.axhline(into.value(part["limit"]), color=_FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    least, most = into.values(found.minimum), into.values(found.maximum)
+    panel.fill_between(times, least, most, color=_ENVELOPE, linewidth=0.3, zorder=2)
+    panel.plot(times, into.values(found.mean), color=_LINE, linewidth=1.0, zorder=3)
+    title = metric_title(metric) + (f"  {into.unit}" if into.unit else "")
     # Names come from devices: "$" must not start a formula.
     panel.set_title(title, loc="left", fontsize=7, color=_INK, pad=3, parse_math=False)
     for side in ("top", "right", "left"):
@@ -126,6 +135,7 @@ def _draw_panel(panel: Any, part: dict[str, Any], found: Buckets, metric: Metric
     panel.spines["bottom"].set(color=_FAINT, linewidth=0.5)
     panel.grid(axis="y", color=_GRID, linewidth=0.5)
     panel.locator_params(axis="y", nbins=3)
+    panel.yaxis.set_major_formatter(lambda value, _place: f"{value:g}".replace(".", decimal_mark()))
     panel.tick_params(axis="both", labelsize=6, colors=_FAINT, length=0, pad=2)
     if not np.ptp(found.mean):
         panel.margins(y=0.4)

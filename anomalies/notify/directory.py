@@ -1,7 +1,7 @@
 """Everybody and everything that can be told, read once for any number of alerts."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,13 +19,17 @@ from anomalies.models import (
 )
 from anomalies.notify.matching import Subject, in_hours
 from anomalies.notify.on_call import Rotation, StandIn, on_call_at
+from anomalies.notify.reader import ANYBODY, Reader, readers_of
 
 _RANK = {severity: rank for rank, severity in enumerate(Severity.values)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
-    """One place that one message goes to. name: for the timeline; payload: what its channel needs to reach it."""
+    """One place that one message goes to. name: for the timeline; payload: what its channel needs to reach it.
+
+    reader: how whoever reads it wants it worded.
+    """
 
     channel: str
     recipient: str
@@ -34,6 +38,7 @@ class Tell:
     user: int | None = None
     target: int | None = None
     payload: dict[str, Any] = field(default_factory=dict, compare=False, hash=False)
+    reader: Reader = ANYBODY
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class Directory:
     browsers: dict[int, list[PushSubscription]]
     targets: dict[int, NotificationTarget]
     schedules: dict[int, tuple[str, Rotation, list[StandIn]]]
+    readers: dict[int, Reader]
 
     @classmethod
     def read(cls) -> Self:
@@ -62,6 +68,7 @@ class Directory:
             browsers=browsers,
             targets={target.pk: target for target in NotificationTarget.objects.filter(active=True)},
             schedules={schedule.pk: _turns(schedule) for schedule in _schedules()},
+            readers=readers_of(people.values()),
         )
 
     def handlers(self) -> list[int]:
@@ -100,6 +107,10 @@ class Directory:
         )
 
     def _ways(self, user: User, wish: ContactPreference, channel: str) -> Iterator[Tell]:
+        for tell in self._places(user, wish, channel):
+            yield replace(tell, reader=self.readers.get(user.pk, ANYBODY))
+
+    def _places(self, user: User, wish: ContactPreference, channel: str) -> Iterator[Tell]:
         name, pk = str(user), user.pk
         if channel == ChannelName.EMAIL and pk in self.addresses:
             yield Tell(channel=channel, recipient=self.addresses[pk], name=name, user=pk, target_key="email")

@@ -7,8 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from anomalies.alerts.sentences import since_text
+from anomalies.alerts.words import words_read
 from anomalies.models import Notice, Occasion, Severity
+from common.units import UnitSystem
 from telemetry.history.spans import machine_zone
+from telemetry.viewing.sentences import sentence_in
 from tenants.addresses import factory_url
 from tenants.context import factory_current
 from tenants.models import Factory
@@ -18,7 +21,9 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity.values)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One alert's news. content: see `anomalies.alerts.presenting.alert_as_dict`; waited_min: an escalation's."""
+    """One alert's news. content: see `anomalies.alerts.presenting.alert_as_dict`; waited_min: an escalation's;
+    units: those in which its reader wants figures.
+    """
 
     notice: int
     occasion: str
@@ -29,6 +34,7 @@ class Item:
     url: str
     at: datetime
     waited_min: int = 0
+    units: UnitSystem = UnitSystem.STORED
 
     @property
     def alert(self) -> int:
@@ -46,12 +52,18 @@ class Item:
 
     @property
     def title(self) -> str:
-        return str(self.content["title"])
+        """What is wrong in a few words, in the reader's language and units."""
+        return sentence_in(self._words[0], self.units)
 
     @property
     def summary(self) -> str:
-        """What is wrong as a sentence without its full stop."""
-        return str(self.content["summary"])
+        """What is wrong as a sentence without its full stop, in the reader's language and units."""
+        return sentence_in(self._words[1], self.units)
+
+    @property
+    def _words(self) -> tuple[str, str]:
+        content = self.content
+        return words_read(str(content["title"]), str(content["summary"]), content.get("evidence") or {})
 
     @property
     def returned(self) -> bool:

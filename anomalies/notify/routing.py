@@ -5,7 +5,7 @@ number of them.
 """
 
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -193,10 +193,12 @@ def _write(outcome: _Outcome, *, grouped: bool, now: datetime) -> int:
         together = grouped and channel.groups
         for part in [items] if together else [[item] for item in items]:
             thread = storm[0] if together else f"alert:{part[0].alert}"
-            news = News(items=(), factory=factory, thread=thread, grouped=together, update=storm[1]).of(part)
-            known = (tell.channel, news.key, *(str(item.notice) for item in part))
+            read = [replace(item, units=tell.reader.units) for item in part]
+            news = News(items=(), factory=factory, thread=thread, grouped=together, update=storm[1]).of(read)
+            known = (tell.channel, *tell.reader.kept().values(), news.key, *(str(item.notice) for item in part))
             if known not in composed:
-                composed[known] = channel.compose(news)
+                with tell.reader.speaking():
+                    composed[known] = channel.compose(news)
             rows.append(_row(tell, news, composed[known], now))
     Notification.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
     return len(rows)
@@ -231,6 +233,7 @@ def _row(tell: Tell, news: News, content: Content, now: datetime) -> Notificatio
             **content.payload,
             **tell.payload,
             "thread": news.thread,
+            "reader": tell.reader.kept(),
             "alerts": [item.alert for item in news.items],
         },
         state=NotificationState.PENDING,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from anomalies.models import Alert, Notification, NotificationTarget, Occasion, Route
@@ -77,22 +78,23 @@ def _test(tells: Iterable[Tell]) -> list[Notification]:
     return messages_write(
         tells,
         occasion=Occasion.TEST,
-        subject=_("A test from FactoryPulse"),
-        text=_("This is a test: messages about alerts arrive here."),
+        subject=gettext_lazy("A test from FactoryPulse"),
+        text=gettext_lazy("This is a test: messages about alerts arrive here."),
         path="/alerts",
     )
 
 
 def messages_write(
-    tells: Iterable[Tell], *, occasion: str, subject: str, text: str, path: str = ""
+    tells: Iterable[Tell], *, occasion: str, subject: str | Promise, text: str | Promise, path: str = ""
 ) -> list[Notification]:
-    """Put messages that are about no alert into the outbox, sent in a moment."""
+    """Put messages that are about no alert into the outbox, sent in a moment; lazy words are each reader's."""
     factory = factory_current()
     url = factory_url(factory, path) if factory and path else ""
     rows = []
     with transaction.atomic():
         for tell in tells:
-            content = CHANNELS[tell.channel].plain(subject=subject, text=text, url=url)
+            with tell.reader.speaking():
+                content = CHANNELS[tell.channel].plain(subject=str(subject), text=str(text), url=url)
             rows.append(
                 Notification.objects.create(
                     dedupe_key=f"{occasion}:{uuid4().hex}",
@@ -105,7 +107,7 @@ def messages_write(
                     subject=content.subject[:200],
                     body_text=content.text,
                     body_html=content.html,
-                    payload={**content.payload, **tell.payload},
+                    payload={**content.payload, **tell.payload, "reader": tell.reader.kept()},
                     next_attempt_at=clock.now(),
                 )
             )

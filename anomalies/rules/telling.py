@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomalies.alerts.opening import Finding, alert_raise, alert_return, alert_update
+from anomalies.alerts.words import words_say
 from anomalies.models import Alert, AlertState, Rule
 from anomalies.rules.conditions import Condition, Op, RuleDocument, leaves_of
 from anomalies.rules.program import rule_for_machine
@@ -61,18 +62,26 @@ def _finding(pair: Pair, crossing: Crossing) -> Finding:
     leaves = conditions_on(pair.rule, machine.key)
     held = [(leaves[turn.leaf], turn) for turn in crossing.parts]
     names = _names(machine, [leaf for leaf, _turn in held])
-    said = [finding_text(leaf, names, machine=machine.key, observed=turn.worst) for leaf, turn in held]
-    summary = since("; ".join(said[:_NAMED_MOST]), since_at, machine_zone(machine))
+    zone = machine_zone(machine)
+
+    def say() -> tuple[str, str]:
+        said = [finding_text(leaf, names, machine=machine.key, observed=turn.worst) for leaf, turn in held]
+        return pair.rule.name, since("; ".join(said[:_NAMED_MOST]), since_at, zone)
+
+    words = words_say(say)
     return Finding(
         machine=machine,
         cause=rule_cause(pair.rule_id),
         rule=Rule(pk=pair.rule_id, name=pair.rule.name, notify=list(pair.rule.notify)),
         severity=pair.rule.severity,
-        title=pair.rule.name[:200],
-        summary=summary[:400],
+        title=words.title,
+        summary=words.summary,
         since_at=since_at,
         found_at=from_ms(crossing.t_ms),
-        evidence={"metrics": [_part(leaf, turn, names, machine.key, len(held)) for leaf, turn in held]},
+        evidence={
+            "metrics": [_part(leaf, turn, names, machine.key, len(held)) for leaf, turn in held],
+            **words.evidence,
+        },
     )
 
 

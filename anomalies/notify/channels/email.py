@@ -18,13 +18,17 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from anomalies.alerts.sentences import part_title
+from anomalies.alerts.words import words_read
 from anomalies.models import ChannelName, Notification
 from anomalies.notify.charts import evidence_chart
 from anomalies.notify.delivery import Content, DeliveryError
 from anomalies.notify.news import Item, News
+from anomalies.notify.reader import Reader
 from anomalies.notify.wording import heading, sentence, storm_figures
+from common.units import Conversion, conversion
 from telemetry.figures import figure
 from telemetry.models import Metric
+from telemetry.viewing.sentences import sentence_in
 from tenants.context import factory_current
 
 _log = structlog.get_logger(__name__)
@@ -93,17 +97,27 @@ def _thread(row: Notification) -> dict[str, str]:
 
 
 def _attach_html(message: EmailMultiAlternatives, row: Notification) -> None:
-    picture = evidence_chart(row.alert) if row.alert is not None and CHART_PLACE in row.body_html else None
+    picture, said = _evidence(row) if CHART_PLACE in row.body_html else (None, "")
     shown = ""
     if picture is not None:
         cid = message_id(f"chart:{row.dedupe_key}")[1:-1]
-        shown = _PICTURE.format(cid=cid, alt=_attribute(row.alert.summary if row.alert else ""))
+        shown = _PICTURE.format(cid=cid, alt=_attribute(said))
         part = MIMEImage(picture, "png", name="evidence.png")
         part.add_header("Content-ID", f"<{cid}>")
         part.add_header("Content-Disposition", "inline", filename="evidence.png")
         message.mixed_subtype = "related"  # type: ignore[attr-defined]  # the stubs forget it
         message.attach(part)
     message.attach_alternative(row.body_html.replace(CHART_PLACE, shown), "text/html")
+
+
+def _evidence(row: Notification) -> tuple[bytes | None, str]:
+    """The picture, and what it shows in words: in the reader's language and units."""
+    alert, reader = row.alert, Reader.of(row.payload)
+    if alert is None:
+        return None, ""
+    with reader.speaking():
+        _title, summary = words_read(alert.title, alert.summary, alert.evidence)
+        return evidence_chart(alert, reader), sentence_in(summary, reader.units)
 
 
 def _attribute(text: str) -> str:
@@ -163,14 +177,22 @@ def _evidence_rows(item: Item) -> list[dict[str, str]]:
     rows = []
     for part in parts:
         metric = metrics.get(part["metric"]) or Metric(name=part["metric"], unit=part.get("unit", ""))
-        low, high = part.get("expected") or (None, None)
-        rows.append(
-            {
-                "metric": part_title(part, metric),
-                "observed": figure(part.get("observed")),
-                "expected": f"{figure(low)}–{figure(high)}" if low is not None and high is not None else "",
-                "limit": figure(part["limit"]) if part.get("limit") is not None else "",
-                "unit": metric.unit,
-            }
-        )
+        rows.append(_evidence_row(part, metric, conversion(metric.unit, item.units)))
     return rows
+
+
+def _evidence_row(part: dict[str, Any], metric: Metric, into: Conversion) -> dict[str, str]:
+    low, high = part.get("expected") or (None, None)
+    # By how much something moves has no zero of its own.
+    shown = into.difference if part.get("aspect", "level") != "level" else into.value
+
+    def told(value: float | None) -> str:
+        return figure(None if value is None else shown(value))
+
+    return {
+        "metric": part_title(part, metric),
+        "observed": told(part.get("observed")),
+        "expected": f"{told(low)}–{told(high)}" if low is not None and high is not None else "",
+        "limit": told(part["limit"]) if part.get("limit") is not None else "",
+        "unit": into.unit,
+    }
