@@ -1,7 +1,8 @@
 """Alerts of a week in which nothing is wrong: the trial's eight machines, taught and judged as the worker does it.
 
 Each machine is taught by a day, then judged for a week in hours; at each midnight it is taught again by the day before
-unless an event lasts. Every event is a false one. Run: `make bench NAME=false_alerts`, fewer days with `--days 1`.
+unless an event lasts. Every event is a false one. A run that was stopped goes on with the machine it had not finished.
+Run: `make bench NAME=false_alerts`, fewer days with `--days 1`.
 """
 
 import argparse
@@ -36,17 +37,22 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--seed", type=int, default=7, help="another seed is another line")
     parser.add_argument("--machine", help="one machine alone, by the beginning of its key")
+    parser.add_argument("--anew", action="store_true", help="forget the machines that a run that was stopped has done")
     asked = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    kept = FOLDER / f"false_alerts-{asked.seed}-{asked.days}.json"
+    rows: list[dict[str, Any]] = [] if asked.anew or not kept.is_file() else json.loads(kept.read_text("utf-8"))
+    FOLDER.mkdir(parents=True, exist_ok=True)
     for machine in food_line(seed=asked.seed):
-        if machine.key.startswith(asked.machine or ""):
+        done = any(row["machine"] == machine.key for row in rows)
+        if machine.key.startswith(asked.machine or "") and not done:
             events = list(machine_events(machine, days=asked.days))
             rows.append({"machine": machine.key, "false_alerts": len(events), "by": "; ".join(events)})
             print(rows[-1], flush=True)
+            kept.write_text(json.dumps(rows), encoding="utf-8")
+    kept.unlink(missing_ok=True)
     total = sum(row["false_alerts"] for row in rows)
     print(table_of(["machine", "false alerts", "by"], [list(row.values()) for row in rows]))
     print(f"\n{total} false alerts of {len(rows)} machines in {asked.days} days")
-    FOLDER.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(rows, indent=2), encoding="utf-8")
     return 0
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from anomalies.detection.calibrate import Evidence
-from anomalies.detection.joint import SHARE, Joint, distance
+from anomalies.detection.joint import SHARES, Joint, distance
 from anomalies.detection.rarity import Rarity, RarityCourse, rarity_begin
 from anomalies.detection.tracked import WINDOWS, Tracked, follow, limit_of
 from telemetry.readings import Float64Array
@@ -19,7 +19,9 @@ _CALM_BELOW, _CALM_CELLS, _BACK = 0.8, 10, 0.4
 _SETTLE_CELLS, _SETTLE_SHARE = 40, 0.05
 _DIRECTION_SHARE, _DIRECTION_FAST, _CARRIES = 0.01, 0.1, 0.5
 _FARTHEST = 1e6
-_JOINT_CALM, _JOINT_CELLS = 0.85, 10
+_JOINT_CELLS = 10
+# How far toward its limit a single cell may bring a smoothed distance that is as usual; the most one cell counts.
+_JOINT_ALONE, _JOINT_FARTHEST = 0.7, 50.0
 # A level that begins anew follows as one that little history stands behind.
 _ANEW_CELLS = 2_000
 _RARE_CALM_CELLS = 10
@@ -160,36 +162,58 @@ class LevelCourse:
 
 @dataclass(slots=True)
 class JointCourse:
-    """The smoothed distance."""
+    """The smoothed distances, one for each limit; before: the squared distance of the cell before."""
 
-    smooth: float
+    smooth: list[float]
     standing: Standing = field(default_factory=Standing)
+    before: float = 0.0
+
+    @classmethod
+    def begin(cls, joint: Joint) -> "JointCourse":
+        """Where teaching ended."""
+        return cls([joint.usual] * len(joint.limits))
 
     def take(self, joint: Joint, level: Float64Array, t_ms: int, *, raised: float = 1.0) -> tuple[float, Float64Array]:
         """One cell: its score, and each metric's part in the distance, in scores."""
         squared, parts = distance(joint, level)
         if np.isnan(squared):
             return float("nan"), parts
-        # One impossible value must not be remembered for longer than it lasts.
-        self.smooth += SHARE * (min(squared, 50.0 * joint.limit) - self.smooth)
-        score = self.smooth / (joint.limit * raised)
+        limits = [limit * raised for limit in joint.limits]
+        self._remember(joint, squared, limits)
+        score = max(smooth / limit for smooth, limit in zip(self.smooth, limits, strict=True))
         if not self.standing.active and score >= 1.0:
             self.standing.begin(t_ms, score)
         elif self.standing.active:
             self.standing.peak = max(self.standing.peak, score)
-            self.standing.calm = self.standing.calm + 1 if score < _JOINT_CALM else 0
+            self.standing.calm = self.standing.calm + 1 if self._is_calm(joint, limits) else 0
             if self.standing.calm >= _JOINT_CELLS:
                 self.standing.end()
         return score, score * np.maximum(parts, 0.0) / max(float(np.maximum(parts, 0.0).sum()), 1e-12)
 
+    def _remember(self, joint: Joint, squared: float, limits: list[float]) -> None:
+        for at, (share, limit) in enumerate(zip(SHARES, limits, strict=False)):
+            # A single cell, however far out, does not reach the limit: two in a row do. And nothing impossible is
+            # remembered for longer than it lasts.
+            alone = joint.usual + _JOINT_ALONE * (limit - joint.usual) / share
+            new = min(squared, max(self.before, alone), _JOINT_FARTHEST * limit)
+            self.smooth[at] += share * (new - self.smooth[at])
+        # Infinity is no JSON.
+        self.before = min(squared, _FARTHEST)
+
+    def _is_calm(self, joint: Joint, limits: list[float]) -> bool:
+        """Whether it is back half the way from its limits: with many metrics the usual is not far below them."""
+        return all(smooth < (joint.usual + limit) / 2.0 for smooth, limit in zip(self.smooth, limits, strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """For the machine's kept state."""
-        return {"smooth": self.smooth, "standing": _standing_json(self.standing)}
+        return {"smooth": list(self.smooth), "before": self.before, "standing": _standing_json(self.standing)}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "JointCourse":
-        """The inverse."""
-        return cls(stored["smooth"], Standing(**stored["standing"]))
+    def from_json(cls, stored: dict[str, Any], joint: Joint) -> "JointCourse":
+        """The inverse; a state of before the second memory has one number."""
+        smooth = stored["smooth"] if isinstance(stored["smooth"], list) else [stored["smooth"]]
+        smooth = smooth + [joint.usual] * (len(joint.limits) - len(smooth))
+        return cls(smooth, Standing(**stored["standing"]), stored.get("before", 0.0))
 
 
 @dataclass(slots=True)

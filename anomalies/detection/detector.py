@@ -114,7 +114,7 @@ def detector_fit(
     roles: of metrics by name, where more is known than the name tells.
     Raises NotEnoughDataError when fewer than `least_cells` cells can be used.
     """
-    grid = _known_metrics(_without_long_gaps(grid))
+    whole, grid = grid, _known_metrics(_without_long_gaps(grid))
     taught = int(len(grid) * _TAUGHT_SHARE)
     early = _take(grid, np.arange(taught))
     features = features_of(early, hold=[clock.hold.get(name, 1) for name in grid.metrics])
@@ -145,7 +145,10 @@ def detector_fit(
         taught_ms=taught_ms,
         tracked=tracked_fit(grid.level, followed) if len(grid.metrics) > 1 else None,
         joint=joint_fit(grid.level, np.arange(len(grid.metrics))),
-        rarity=rarity_fit(grid.level[:, 0], clock.step_ms) if len(grid.metrics) == 1 else None,
+        # With its gaps: without them, the same cell yesterday would be another.
+        rarity=rarity_fit(whole.level[:, whole.metrics.index(grid.metrics[0])], clock.step_ms)
+        if len(grid.metrics) == 1
+        else None,
     )
 
 

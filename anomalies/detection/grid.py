@@ -11,18 +11,23 @@ from telemetry.readings import Float64Array, Int64Array, Series
 
 SMALLEST_STEP_MS = 1_000
 # Steps that people recognise on a chart; the clock is the first one that is not faster than the fastest metric.
+# They lie close together: a cell of now one reading and now two is noisier where it has one.
 _STEPS_MS = (
     1_000,
     2_000,
+    3_000,
     5_000,
     10_000,
     15_000,
+    20_000,
     30_000,
     60_000,
     120_000,
+    180_000,
     300_000,
     600_000,
     900_000,
+    1_200_000,
     1_800_000,
     3_600_000,
 )
@@ -102,8 +107,8 @@ def clock_for(intervals_ms: Mapping[str, float]) -> Clock:
 
     >>> clock_for({"vibration": 10.0, "temperature": 1003.0})
     Clock(step_ms=1000, hold={'vibration': 3, 'temperature': 3})
-    >>> clock_for({"level": 60_000.0}).step_ms
-    60000
+    >>> clock_for({"level": 60_000.0}).step_ms, clock_for({"level": 180_000.0}).step_ms
+    (60000, 180000)
     """
     finite = [ms for ms in intervals_ms.values() if np.isfinite(ms)]
     fastest = max(min(finite, default=SMALLEST_STEP_MS), SMALLEST_STEP_MS)

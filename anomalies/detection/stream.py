@@ -11,7 +11,7 @@ from anomalies.detection.calibrate import Change, Decision, Evidence, Persistenc
 from anomalies.detection.courses import Course, JointCourse, LevelCourse, RareCourse
 from anomalies.detection.detector import Detector, Scores, detector_score
 from anomalies.detection.grid import Grid
-from anomalies.detection.joint import Joint
+from anomalies.detection.joint import FARTHEST, Joint
 from anomalies.detection.rarity import rarity_run
 from anomalies.detection.tracked import WINDOWS, tracked_features
 from telemetry.readings import Float64Array, Int64Array
@@ -64,7 +64,7 @@ def course_begin(detector: Detector) -> Course:
     return Course(
         bands=Evidence(),
         levels=None if detector.tracked is None else LevelCourse.begin(detector.tracked),
-        joint=None if detector.joint is None else JointCourse(detector.joint.usual),
+        joint=None if detector.joint is None else JointCourse.begin(detector.joint),
         rare=None if detector.rarity is None else RareCourse.begin(detector.rarity),
     )
 
@@ -75,8 +75,8 @@ def course_resume(detector: Detector, stored: Mapping[str, Any]) -> Course:
     course.bands = Evidence.from_json(stored["bands"])
     if course.levels is not None:
         course.levels = LevelCourse.from_json(stored["levels"])
-    if course.joint is not None:
-        course.joint = JointCourse.from_json(stored["joint"])
+    if detector.joint is not None:
+        course.joint = JointCourse.from_json(stored["joint"], detector.joint)
     if detector.rarity is not None:
         course.rare = RareCourse.from_json(stored["rare"], detector.rarity)
     course.anew = stored.get("anew", False)
@@ -233,7 +233,8 @@ class _Run:
 
 def _given_the_others(joint: Joint, level: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Where each metric should be when the others are where they are: conditional mean and three deviations."""
-    scaled = np.nan_to_num((level - joint.center) / joint.scale)
+    with np.errstate(over="ignore"):
+        scaled = np.clip(np.nan_to_num((level - joint.center) / joint.scale), -FARTHEST, FARTHEST)
     own = np.diag(joint.weights)
     expected = joint.center + joint.scale * (scaled - (joint.weights @ scaled) / own)
     reach = 3.0 * joint.scale / np.sqrt(own)

@@ -9,8 +9,16 @@ from anomalies.detection.detector import ENOUGH_CELLS
 from anomalies.detection.labelled import classifier_fit, classifier_probabilities
 from anomalies.detection.spectra import spectral_rows
 from benchmarks.detection.predictions import Table
-from benchmarks.detection.recordings import Recording, RecordingError, recording_read, recordings, truth_read
+from benchmarks.detection.recordings import (
+    Recording,
+    RecordingError,
+    recording_read,
+    recordings,
+    table_read,
+    truth_read,
+)
 from benchmarks.detection.stream import Verdicts, recording_watch
+from telemetry.readings import Float64Array
 
 _SKAB_LEARN_ROWS = 400
 # Numenta's rule: 15 % of a file, at most 750 rows.
@@ -18,6 +26,8 @@ _NAB_SHARE, _NAB_MOST = 0.15, 750
 _TEP_ROW_S = 180.0
 _TEP_NORMAL = "train_normal"
 _HALF = 0.5
+# Columns of a table of windows that are no figures of it.
+_WINDOW_NAMES = ("fault", "id")
 
 Run = Callable[[Path, Path | None], Table]
 
@@ -84,6 +94,9 @@ def gearbox(inputs: Path, train: Path | None) -> Table:
         raise RecordingError("Name labelled recordings with --train: a folder with truth.csv[.gz] and inputs.")
     broken = truth_read(train, key="series_id", label="broken_tooth")
     blocks = [(r.series_id, spectral_rows(r.values)) for r in recordings(train) if r.series_id in broken]
+    found = {broken[name] for name, _ in blocks}
+    if found != {"0", "1"}:
+        raise RecordingError(f"{train} wants recordings of both labels, 0 and 1; there is {sorted(found) or 'none'}.")
     rows, labels = np.vstack([part for _, part in blocks]), [broken[name] for name, part in blocks for _ in part]
     classifier = classifier_fit(rows, labels)
     table = Table(("series_id", "label", "prob"))
@@ -99,4 +112,38 @@ def ims_bearing(inputs: Path, _train: Path | None) -> Table:
     return _verdicts((r, recording_watch(r, learn_rows=len(r) // 4)) for r in recordings(inputs))
 
 
-SETS: Mapping[str, Run] = {"skab": skab, "nab": nab, "tep": tep, "gearbox": gearbox, "ims_bearing": ims_bearing}
+def cwru_features(inputs: Path, train: Path | None) -> Table:
+    """Bearing windows in nine figures each: taught by labelled windows, judged a window at a time."""
+    if train is None or not train.is_file():
+        raise RecordingError("Name labelled windows with --train: a CSV file with a column fault.")
+    names, taught = table_read(train)
+    figures = [name for name in names if name not in _WINDOW_NAMES]
+    if "fault" not in names or len({row[names.index("fault")] for row in taught}) < 2:
+        raise RecordingError(f"{train} wants a column fault with at least two conditions.")
+    labels = [row[names.index("fault")] for row in taught]
+    classifier = classifier_fit(_figures_of(train, names, taught, figures), labels)
+    names, windows = table_read(inputs)
+    rows = _figures_of(inputs, names, windows, figures)
+    likely = [classifier_probabilities(classifier, row[None]) for row in rows]
+    ids = [row[names.index("id")] for row in windows] if "id" in names else [str(at) for at in range(len(rows))]
+    told = [classifier.labels[int(np.argmax(part))] for part in likely]
+    return Table(("id", "label"), list(zip(ids, told, strict=True)))
+
+
+def _figures_of(file: Path, names: list[str], rows: list[list[str]], figures: list[str]) -> Float64Array:
+    if missing := [name for name in figures if name not in names]:
+        raise RecordingError(f"{file} has no column {', '.join(missing)}.")
+    try:
+        return np.array([[float(row[names.index(name)]) for name in figures] for row in rows], dtype=np.float64)
+    except (IndexError, ValueError) as error:
+        raise RecordingError(f"{file}: {error}") from error
+
+
+SETS: Mapping[str, Run] = {
+    "cwru_features": cwru_features,
+    "skab": skab,
+    "nab": nab,
+    "tep": tep,
+    "gearbox": gearbox,
+    "ims_bearing": ims_bearing,
+}

@@ -1,12 +1,13 @@
 """What every judge of a machine must keep: fixed bands, followed levels, metrics together, a single metric's rarity."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from anomalies.detection.courses import Course
+from anomalies.detection.courses import Course, JointCourse
 from anomalies.detection.detector import Detector, detector_fit, detector_from_parts, detector_to_parts
 from anomalies.detection.explain import carriers_of
 from anomalies.detection.forest import forest_fit, forest_score, forests_join, forests_score
@@ -140,3 +141,48 @@ def test_a_batch_of_machines_scores_as_each_machine_alone():
     rows = noise.normal(size=(5, 4))
     alone = [forest_score(forest, rows[at : at + 1])[0] for at, forest in enumerate(forests)]
     assert np.array_equal(forests_score(forests_join(forests), rows), alone)
+
+
+@pytest.fixture(scope="module")
+def together():
+    """A detector of twelve metrics, and healthy cells after its history."""
+    grid, clock = grid_of(many_metrics(HISTORY + LIVE, seed=3))
+    return detector_fit(part_of(grid, slice(0, HISTORY)), clock, seed=1), grid
+
+
+def joint_scores(together, trouble) -> np.ndarray:
+    detector, grid = together
+    course, levels = JointCourse.begin(detector.joint), grid.level[HISTORY:].copy()
+    trouble(levels)
+    seen = [course.take(detector.joint, row, at) for at, row in enumerate(levels[:, detector.joint.columns])]
+    return np.array([score for score, _ in seen])
+
+
+@pytest.mark.parametrize(("cells", "told"), [(1, False), (2, True)])
+def test_one_wild_cell_among_many_metrics_is_a_glitch_and_two_in_a_row_are_not(together, cells, told):
+    def wild(levels):
+        levels[200 : 200 + cells, 3] = 1e300
+
+    scores = joint_scores(together, wild)
+    assert np.isfinite(scores).all()
+    assert bool(scores.max() >= 1.0) is told
+    assert scores[300:].max() < 1.0
+
+
+def test_what_is_too_small_for_the_first_memory_is_seen_by_the_second(together):
+    detector, _ = together
+
+    def slightly(levels):
+        levels[100:, 3] += 0.42
+
+    scores = joint_scores(together, slightly)
+    quick = replace(detector.joint, limits=detector.joint.limits[:1])
+    assert scores.max() >= 1.0 > joint_scores((replace(detector, joint=quick), together[1]), slightly).max()
+
+
+def test_a_stream_left_before_the_second_memory_goes_on(together):
+    detector, grid = together
+    stored = course_begin(detector).to_json()
+    stored["joint"] = {"smooth": stored["joint"]["smooth"][0], "standing": stored["joint"]["standing"]}
+    seen = stream_judge(detector, course_resume(detector, stored), grid, from_ms=begin_of(grid))
+    assert np.isfinite(seen.score).all()

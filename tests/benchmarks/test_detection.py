@@ -126,3 +126,40 @@ def test_without_the_public_sets_the_table_is_skipped_with_a_reason(monkeypatch)
     assert done.returncode == 0
     assert "skipped" in done.stdout
     assert "DETECTION_DATA" in done.stdout
+
+
+def test_a_recording_too_short_to_teach_by_is_named(tmp_path):
+    water_rig(tmp_path / "short.csv", rows=90)
+    done = run("skab", "--inputs", tmp_path / "short.csv", "--out", tmp_path / "out.csv")
+    assert done.returncode == 1
+    assert "short has too little to teach by" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_metric_that_the_normal_run_had_may_be_missing_and_a_wholly_other_plant_is_refused(tmp_path):
+    water_rig(tmp_path / "normal.csv", fault_from=900)
+    water_rig(tmp_path / "fault.csv")
+    lines = [line.split(",") for line in (tmp_path / "fault.csv").read_text().splitlines()]
+    (tmp_path / "fault.csv").write_text("\n".join(f"{time},{flow}" for time, _, flow in lines) + "\n")
+    rows = SETS["tep"](tmp_path / "fault.csv", tmp_path / "normal.csv").rows
+    assert len(rows) == 900
+    assert any(alarm for _, row, alarm, _ in rows if row > 650)
+    (tmp_path / "fault.csv").write_text("\n".join(["time,Voltage", *(f"{t},{v}" for t, _, v in lines[1:])]) + "\n")
+    with pytest.raises(RecordingError, match="None of the metrics"):
+        SETS["tep"](tmp_path / "fault.csv", tmp_path / "normal.csv")
+
+
+def test_windows_of_figures_are_told_apart_and_wrong_files_named(tmp_path):
+    noise = np.random.default_rng(1)
+    rows = [(*noise.normal(3.0 * at % 6, 0.3, 2).round(4), f"fault_{at % 2}", at) for at in range(80)]
+    text = ["rms,kurtosis,fault,id", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "train.csv").write_text("\n".join(text[:41]) + "\n")
+    (tmp_path / "hidden.csv").write_text("rms,kurtosis,id\n" + "\n".join(f"{a},{b},{at}" for a, b, _, at in rows[40:]))
+    found = SETS["cwru_features"](tmp_path / "hidden.csv", tmp_path / "train.csv").rows
+    assert found == [(str(at), fault) for _, _, fault, at in rows[40:]]
+    (tmp_path / "other.csv").write_text("rms,id\n1.0,1\n")
+    with pytest.raises(RecordingError, match="no column kurtosis"):
+        SETS["cwru_features"](tmp_path / "other.csv", tmp_path / "train.csv")
+    with pytest.raises(RecordingError, match="--train"):
+        SETS["cwru_features"](tmp_path / "hidden.csv", None)
