@@ -15,7 +15,7 @@ from anomalies.rules.conditions import DAYS, PACKML, RANGES, RATES, STATES, TIME
 from anomalies.rules.drafts import Data, join_of
 from anomalies.rules.keeping import rule_checked
 from anomalies.rules.program import leaf_of
-from anomalies.rules.schedule import countries
+from anomalies.rules.schedule import countries, subdivisions
 from anomalies.rules.sentences import Names, rule_sentence
 from anomalies.rules.standing import machines_meant
 from anomalies.rules.telling import conditions_on
@@ -67,6 +67,7 @@ def builder_view(data: Data, *, asked: bool) -> dict[str, Any]:
         "except_dates": ", ".join(active.get("except_dates", [])),
         "holidays": active.get("holidays") or {},
         "countries": countries(),
+        "subdivisions": subdivisions((active.get("holidays") or {}).get("country", "")),
         "notify": "\n".join(data.get("notify", [])),
         "packml": list(PACKML),
         "errors": errors,

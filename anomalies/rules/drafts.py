@@ -9,6 +9,7 @@ from typing import Any
 from django.http import QueryDict
 
 from anomalies.rules.conditions import DAYS, RANGES, RATES, STATES, TIMED, Op
+from anomalies.rules.schedule import subdivisions
 
 Data = dict[str, Any]
 ROOT = "0"
@@ -146,7 +147,8 @@ def _active(fields: QueryDict) -> Data:
             active[name] = listed
     if country := _text(fields, "country"):
         active["holidays"] = {"country": country, "then": _text(fields, "then") or "off"}
-        if subdivision := _text(fields, "subdivision"):
+        # Of the country that was chosen before, it means nothing in this one.
+        if (subdivision := _text(fields, "subdivision")) in dict(subdivisions(country)):
             active["holidays"]["subdivision"] = subdivision
     return active
 

@@ -104,6 +104,19 @@ def countries() -> list[str]:
 
 
 @lru_cache(maxsize=256)
+def subdivisions(country: str) -> list[tuple[str, str]]:
+    """Code and name of the parts of a country that have holidays of their own; none of one that is not known.
+
+    >>> ("BY", "Bayern") in subdivisions("DE"), subdivisions("ZZ")
+    (True, [])
+    """
+    if not _countries().get(country):
+        return []
+    names = country_holidays(country).get_subdivision_aliases()
+    return [(code, next(iter(names.get(code, ())), code)) for code in _countries()[country]]
+
+
+@lru_cache(maxsize=256)
 def _calendar(holidays: Holidays) -> HolidayBase:
     return country_holidays(holidays.country, subdiv=holidays.subdivision)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from anomalies.alerts.sentences import metric_title, since_text
 from anomalies.models import Severity
 from anomalies.rules.conditions import DAYS, RANGES, RATES, Active, Condition, Node, Op, RuleDocument
+from anomalies.rules.schedule import subdivisions
 from anomalies.rules.standing import ALL, TYPE
 from anomalies.rules.validation import Problem
 from telemetry.figures import figure
@@ -190,7 +191,8 @@ def active_text(active: Active) -> str:
         said.append(_("except %(dates)s") % {"dates": dates})
     if active.holidays is not None:
         off = active.holidays.then == "off"
-        place = active.holidays.subdivision or active.holidays.country
+        country, part = active.holidays.country, active.holidays.subdivision
+        place = f"{country}, {dict(subdivisions(country)).get(part, part)}" if part else country
         said.append((_("not on holidays (%(place)s)") if off else _("only on holidays (%(place)s)")) % {"place": place})
     return _("%(when)s in plant time") % {"when": ", ".join(said)} if said else ""
 

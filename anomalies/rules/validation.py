@@ -27,6 +27,7 @@ from anomalies.rules.conditions import (
     leaves_of,
 )
 from anomalies.rules.schedule import holidays_known
+from anomalies.rules.type_sentences import gettext_noop, type_sentence
 
 MAX_DEPTH = 5
 MAX_CONDITIONS = 20
@@ -60,18 +61,13 @@ class RuleProblemsError(ValueError):
         self.problems = list(problems)
 
 
-def _n(text: str) -> str:
-    """Marks a text for translation, which happens where a request's language is known."""
-    return text
-
-
 def rule_parse(data: Any) -> RuleDocument:
     """A rule from JSON data. Raises RuleProblemsError with every problem at once."""
     problems: list[Problem] = []
     if not isinstance(data, Mapping):
-        raise RuleProblemsError([Problem("", "not_an_object", _n("A rule is an object."))])
+        raise RuleProblemsError([Problem("", "not_an_object", gettext_noop("A rule is an object."))])
     unknown = sorted(set(map(str, data)) - _FIELDS)
-    problems += [Problem(name, "unknown_field", _n("There is no such field.")) for name in unknown]
+    problems += [Problem(name, "unknown_field", gettext_noop("There is no such field.")) for name in unknown]
     rule = _fields(data, problems)
     if rule is not None:
         problems += _machines_wrong(rule.machines) + _active_wrong(rule.active) + _overrides_wrong(rule)
@@ -86,10 +82,10 @@ def _fields(data: Mapping[str, Any], problems: list[Problem]) -> RuleDocument | 
     when = _tree(data.get("when"), problems)
     severity = str(data.get("severity", "high"))
     if severity not in {"low", "medium", "high", "critical"}:
-        problems.append(Problem("severity", "unknown_severity", _n("Choose low, medium, high or critical.")))
+        problems.append(Problem("severity", "unknown_severity", gettext_noop("Choose low, medium, high or critical.")))
     cooldown_s = _taken(data.get("cooldown_s", 0), float, "cooldown_s", problems)
     if cooldown_s is not None and not 0 <= cooldown_s <= 604_800:
-        problems.append(Problem("cooldown_s", "out_of_range", _n("From 0 seconds to 7 days.")))
+        problems.append(Problem("cooldown_s", "out_of_range", gettext_noop("From 0 seconds to 7 days.")))
     active = _taken(data.get("active") or {}, Active, "active", problems)
     notify = _taken(data.get("notify") or [], list[str], "notify", problems)
     overrides = _taken(data.get("overrides") or [], list[Override], "overrides", problems)
@@ -114,12 +110,14 @@ def _fields(data: Mapping[str, Any], problems: list[Problem]) -> RuleDocument | 
 def _text(data: Mapping[str, Any], name: str, problems: list[Problem], *, longest: int, required: bool = False) -> str:
     text = data.get(name, "")
     if not isinstance(text, str) or "\x00" in text:
-        problems.append(Problem(name, "not_a_text", _n("This is a text.")))
+        problems.append(Problem(name, "not_a_text", gettext_noop("This is a text.")))
         return ""
     if required and not text.strip():
-        problems.append(Problem(name, "required", _n("Give the rule a name.")))
+        problems.append(Problem(name, "required", gettext_noop("Give the rule a name.")))
     if len(text) > longest:
-        problems.append(Problem(name, "too_long", _n("At most %(longest)d characters."), {"longest": longest}))
+        problems.append(
+            Problem(name, "too_long", gettext_noop("At most %(longest)d characters."), {"longest": longest})
+        )
     return text.strip()
 
 
@@ -134,7 +132,8 @@ def _taken(data: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
 def _problem_of(error: msgspec.ValidationError, path: str) -> Problem:
     found = _AT.match(str(error))
     what, inner = (found["what"], found["path"] or "") if found else (str(error), "")
-    return Problem(f"{path}{inner}", "wrong_type", "%(what)s.", {"what": what})
+    text, values = type_sentence(what)
+    return Problem(f"{path}{inner}", "wrong_type", text, values)
 
 
 # --- the tree ---
@@ -143,7 +142,9 @@ def _problem_of(error: msgspec.ValidationError, path: str) -> Problem:
 def _tree(data: Any, problems: list[Problem]) -> Group | None:
     before = len(problems)
     if data is None:
-        problems.append(Problem("when", "required", _n("Say when the rule fires: {all: [...]} or {any: [...]}.")))
+        problems.append(
+            Problem("when", "required", gettext_noop("Say when the rule fires: {all: [...]} or {any: [...]}."))
+        )
         return None
     node = _node(data, "when", 1, problems)
     if node is None or len(problems) > before:
@@ -151,7 +152,9 @@ def _tree(data: Any, problems: list[Problem]) -> Group | None:
     tree = node if isinstance(node, Group) else Group("all", (node,))
     if sum(1 for _ in leaves_of(tree)) > MAX_CONDITIONS:
         problems.append(
-            Problem("when", "too_many", _n("At most %(most)d conditions in a rule."), {"most": MAX_CONDITIONS})
+            Problem(
+                "when", "too_many", gettext_noop("At most %(most)d conditions in a rule."), {"most": MAX_CONDITIONS}
+            )
         )
         return None
     return tree
@@ -159,19 +162,23 @@ def _tree(data: Any, problems: list[Problem]) -> Group | None:
 
 def _node(data: Any, path: str, depth: int, problems: list[Problem]) -> Node | None:
     if not isinstance(data, Mapping):
-        problems.append(Problem(path, "not_an_object", _n("A condition or a group is an object.")))
+        problems.append(Problem(path, "not_an_object", gettext_noop("A condition or a group is an object.")))
         return None
     if not {"all", "any"} & set(data):
         return _leaf(data, path, problems)
     if len(data) > 1:
-        problems.append(Problem(path, "mixed_group", _n("A group has “all” or “any”, and nothing beside it.")))
+        problems.append(
+            Problem(path, "mixed_group", gettext_noop("A group has “all” or “any”, and nothing beside it."))
+        )
         return None
     if depth > MAX_DEPTH:
-        problems.append(Problem(path, "too_deep", _n("At most %(most)d groups in one another."), {"most": MAX_DEPTH}))
+        problems.append(
+            Problem(path, "too_deep", gettext_noop("At most %(most)d groups in one another."), {"most": MAX_DEPTH})
+        )
         return None
     (join, parts), *_rest = data.items()
     if not isinstance(parts, Sequence) or isinstance(parts, str) or not parts:
-        problems.append(Problem(f"{path}.{join}", "empty_group", _n("A group holds at least one condition.")))
+        problems.append(Problem(f"{path}.{join}", "empty_group", gettext_noop("A group holds at least one condition.")))
         return None
     found = [_node(part, f"{path}.{join}[{at}]", depth + 1, problems) for at, part in enumerate(parts)]
     return Group(join, tuple(part for part in found if part is not None))
@@ -201,16 +208,16 @@ def _leaf_wrong(leaf: Condition) -> list[_Wrong]:
     wrong: list[_Wrong] = []
     if leaf.op in TIMED:
         if leaf.for_s <= 0:
-            wrong.append(("for_s", "required", _n("Say for how many seconds."), {}))
+            wrong.append(("for_s", "required", gettext_noop("Say for how many seconds."), {}))
         if leaf.value is not None or leaf.clear is not None or leaf.minus is not None:
-            wrong.append(("", "not_taken", _n("“%(op)s” takes no value, clear or minus."), {"op": leaf.op}))
+            wrong.append(("", "not_taken", gettext_noop("“%(op)s” takes no value, clear or minus."), {"op": leaf.op}))
         return wrong
     wrong += _value_wrong(leaf)
     if (leaf.over_s is not None) != (leaf.op in RATES):
-        text = _n("“rises” and “falls”, and no other, say over how many seconds.")
+        text = gettext_noop("“rises” and “falls”, and no other, say over how many seconds.")
         wrong.append(("over_s", "required" if leaf.op in RATES else "not_taken", text, {}))
     if leaf.minus is not None and (leaf.op in RATES or leaf.op in STATES):
-        wrong.append(("minus", "not_taken", _n("“%(op)s” looks at one metric alone."), {"op": leaf.op}))
+        wrong.append(("minus", "not_taken", gettext_noop("“%(op)s” looks at one metric alone."), {"op": leaf.op}))
     return wrong or _clear_wrong(leaf)
 
 
@@ -219,12 +226,12 @@ def _value_wrong(leaf: Condition) -> list[_Wrong]:
         return _states_wrong(leaf.value)
     if leaf.op in RANGES:
         if _range(leaf.value) is None:
-            return [("value", "not_a_range", _n("A range is [low, high], the lower one first."), {})]
+            return [("value", "not_a_range", gettext_noop("A range is [low, high], the lower one first."), {})]
         return []
     if not _is_number(leaf.value):
-        return [("value", "not_a_number", _n("Give a number."), {})]
+        return [("value", "not_a_number", gettext_noop("Give a number."), {})]
     if leaf.op in RATES and not float(leaf.value) > 0:  # type: ignore[arg-type]  # a number, see above
-        return [("value", "out_of_range", _n("By how much: a number above 0."), {})]
+        return [("value", "out_of_range", gettext_noop("By how much: a number above 0."), {})]
     return []
 
 
@@ -232,25 +239,25 @@ def _states_wrong(value: Any) -> list[_Wrong]:
     states = value if isinstance(value, list) else [value]
     for state in states:
         if state_number(state) is None:
-            text = _n("There is no state “%(state)s”: use PackML's names, or numbers from 0 to %(last)d.")
+            text = gettext_noop("There is no state “%(state)s”: use PackML's names, or numbers from 0 to %(last)d.")
             return [("value", "unknown_state", text, {"state": state, "last": LAST_STATE})]
-    return [] if states else [("value", "required", _n("Name at least one state."), {})]
+    return [] if states else [("value", "required", gettext_noop("Name at least one state."), {})]
 
 
 def _clear_wrong(leaf: Condition) -> list[_Wrong]:
     if leaf.clear is None:
         return []
     if leaf.op in STATES or leaf.op in {Op.EQUALS, Op.NOT_EQUALS}:
-        return [("clear", "not_taken", _n("“%(op)s” takes no clear."), {"op": leaf.op})]
+        return [("clear", "not_taken", gettext_noop("“%(op)s” takes no clear."), {"op": leaf.op})]
     if leaf.op in RANGES:
         return _clear_range_wrong(leaf)
     if not _is_number(leaf.clear):
-        return [("clear", "not_a_number", _n("Give a number."), {})]
+        return [("clear", "not_a_number", gettext_noop("Give a number."), {})]
     low_side = leaf.op in {Op.BELOW, Op.AT_MOST}
     clear, value = float(leaf.clear), float(leaf.value)  # type: ignore[arg-type]  # numbers, see above
     if (clear < value) if low_side else (clear > value):
-        text = _n("Must not be below the limit, or it would never clear.")
-        other = _n("Must not be above the limit, or it would never clear.")
+        text = gettext_noop("Must not be below the limit, or it would never clear.")
+        other = gettext_noop("Must not be above the limit, or it would never clear.")
         return [("clear", "never_clears", text if low_side else other, {})]
     return []
 
@@ -258,11 +265,11 @@ def _clear_wrong(leaf: Condition) -> list[_Wrong]:
 def _clear_range_wrong(leaf: Condition) -> list[_Wrong]:
     mine, clear = _range(leaf.value), _range(leaf.clear)
     if mine is None or clear is None:
-        return [("clear", "not_a_range", _n("A range is [low, high], the lower one first."), {})]
+        return [("clear", "not_a_range", gettext_noop("A range is [low, high], the lower one first."), {})]
     outer, inner = (mine, clear) if leaf.op is Op.OUTSIDE else (clear, mine)
     if outer[0] <= inner[0] and inner[1] <= outer[1]:
         return []
-    text = _n("“outside” clears within its range, “inside” beyond it.")
+    text = gettext_noop("“outside” clears within its range, “inside” beyond it.")
     return [("clear", "never_clears", text, {})]
 
 
@@ -295,9 +302,9 @@ def _range(value: Any) -> tuple[float, float] | None:
 
 def _machines_wrong(machines: Sequence[str]) -> list[Problem]:
     if not machines:
-        return [Problem("machines", "required", _n("Name at least one machine, or “*” for all."))]
+        return [Problem("machines", "required", gettext_noop("Name at least one machine, or “*” for all."))]
     if len(machines) > MAX_MACHINES:
-        return [Problem("machines", "too_many", _n("At most %(most)d machines."), {"most": MAX_MACHINES})]
+        return [Problem("machines", "too_many", gettext_noop("At most %(most)d machines."), {"most": MAX_MACHINES})]
     return []
 
 
@@ -305,16 +312,16 @@ def _active_wrong(active: Active) -> list[Problem]:
     problems = []
     for name, text in (("from", active.from_), ("to", active.to)):
         if text is not None and (not _CLOCK.match(text) or (name == "from" and text == "24:00")):
-            problems.append(Problem(f"active.{name}", "not_a_time", _n("A time of day is HH:MM.")))
+            problems.append(Problem(f"active.{name}", "not_a_time", gettext_noop("A time of day is HH:MM.")))
     if (active.from_ is None) != (active.to is None):
-        problems.append(Problem("active", "half_open", _n("Give both “from” and “to”, or neither.")))
+        problems.append(Problem("active", "half_open", gettext_noop("Give both “from” and “to”, or neither.")))
     for name, listed in (("dates", active.dates), ("except_dates", active.except_dates)):
         for at, text in enumerate(listed):
             if _dates(text) is None:
-                sentence = _n("A date is 2026-12-24, or 2026-12-24/2027-01-06.")
+                sentence = gettext_noop("A date is 2026-12-24, or 2026-12-24/2027-01-06.")
                 problems.append(Problem(f"active.{name}[{at}]", "not_a_date", sentence))
     if active.holidays is not None and not holidays_known(active.holidays):
-        sentence = _n("The holidays of this country or subdivision are not known.")
+        sentence = gettext_noop("The holidays of this country or subdivision are not known.")
         problems.append(Problem("active.holidays", "unknown_country", sentence))
     return problems
 
@@ -338,7 +345,12 @@ def _overrides_wrong(rule: RuleDocument) -> list[Problem]:
         if override.condition is None or override.condition > len(leaves):
             values = {"last": len(leaves)}
             problems.append(
-                Problem(f"{path}.condition", "no_such_condition", _n("Conditions count from 1 to %(last)d."), values)
+                Problem(
+                    f"{path}.condition",
+                    "no_such_condition",
+                    gettext_noop("Conditions count from 1 to %(last)d."),
+                    values,
+                )
             )
             continue
         problems += [

@@ -38,6 +38,7 @@ export function mount(root) {
   };
   /** @param {Event} event */
   const restore = (event) => {
+    nameRegions(root);
     // The sentence beside it settles by itself.
     if (event.target instanceof Element && event.target.id !== "rule") return;
     onItsWay = false;
@@ -57,6 +58,7 @@ export function mount(root) {
     button?.click();
   };
 
+  nameRegions(root);
   root.addEventListener("htmx:beforeRequest", remember);
   root.addEventListener("htmx:beforeSwap", compare);
   root.addEventListener("htmx:afterSettle", restore);
@@ -102,4 +104,18 @@ function isTick(field) {
 /** @param {Element | null} field @returns {field is HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} */
 function isField(field) {
   return field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement;
+}
+
+/**
+ * Countries by their names in the page's language, beside their codes: the browser knows them all.
+ * @param {HTMLElement} root
+ */
+function nameRegions(root) {
+  const names = new Intl.DisplayNames([document.documentElement.lang || "en"], { type: "region", fallback: "none" });
+  for (const select of root.querySelectorAll("select[data-regions]")) {
+    for (const option of select.querySelectorAll("option")) {
+      const name = /^[A-Z]{2}$/.test(option.value) ? names.of(option.value) : undefined;
+      if (name) option.textContent = `${name} (${option.value})`;
+    }
+  }
 }

@@ -133,6 +133,20 @@ def test_a_rule_is_built_saved_and_comes_back_into_the_same_form(browser, plant)
     ) in listed
 
 
+def test_the_holidays_of_a_part_of_a_country_are_chosen_and_forgotten_with_it(browser, plant):
+    form = {**FORM, "country": "DE", "then": "off", "subdivision": "BY"}
+    assert browser.post("/rules/new", form).status_code == 302
+    with factory_context(plant):
+        row = Rule.objects.get()
+        assert row.active["holidays"] == {"country": "DE", "subdivision": "BY"}
+    again = fields_of(browser.get(f"/rules/{row.pk}").content.decode())
+    assert again["subdivision"] == ["BY"]
+    assert "not on holidays (DE, Bayern)" in browser.get("/rules").content.decode()
+    moved = browser.post("/rules/draft", {**again, "country": "PL"}).content.decode()
+    assert fields_of(moved)["subdivision"] == [""]
+    assert "Dolnośląskie (02)" in moved
+
+
 def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(browser, plant):
     page = browser.post("/rules/new", {**FORM, "value:0.0": "hot", "machines": ["M01", "*"]}).content.decode()
     assert "Give a number." in page

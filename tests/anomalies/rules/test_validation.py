@@ -1,8 +1,10 @@
 """One validator: what is a rule, and for what is not one, where and why."""
 
 import pytest
+from django.utils import translation
 
 from anomalies.rules.conditions import rule_as_data
+from anomalies.rules.sentences import problem_text
 from anomalies.rules.validation import MAX_CONDITIONS, RuleProblemsError, rule_parse
 
 HOT = {"metric": "t", "op": "above", "value": 80, "for_s": 10, "clear": 75}
@@ -141,3 +143,30 @@ def test_every_problem_is_told_at_once():
 def test_what_is_no_object_is_no_rule(data):
     with pytest.raises(RuleProblemsError):
         rule_parse(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"when": leaf(for_s="x")}, "Give a number."),
+        ({"when": leaf(for_s=-1)}, "At least 0."),
+        ({"when": leaf(for_s=1e9)}, "At most 604800."),
+        ({"when": leaf(op="near")}, "“near” is none of the choices."),
+        ({"when": leaf(sound=3)}, "There is no field “sound” here."),
+        ({"when": leaf(metric="")}, "This must not be empty."),
+        ({"when": leaf(metric="x" * 65)}, "At most 64 characters."),
+        ({"when": leaf(value={})}, "Give a number, or a list."),
+        ({"when": leaf(machine=3)}, "Give a text."),
+        ({"overrides": [{}]}, "The field “machine” is missing."),
+        ({"overrides": 3}, "Give a list."),
+        ({"active": 3}, "Give named fields."),
+        ({"enabled": "x"}, "Give true or false."),
+    ],
+)
+def test_what_the_type_checker_says_is_said_in_sentences_that_are_translated(data, said):
+    with pytest.raises(RuleProblemsError) as caught:
+        rule_parse({"name": "r", "machines": ["*"], "when": HOT, **data})
+    [problem] = caught.value.problems
+    assert problem.detail == said
+    with translation.override("de"):
+        assert problem_text(problem) != said
