@@ -37,7 +37,7 @@ def test_the_page_tells_versions_and_an_older_one_can_judge_again(machine, chief
     assert chief.post(f"/detector-versions/{old.pk}/activate").headers["Location"] == "/detectors/Hall/M1"
     assert DetectorModel.objects.get(active=True) == old
     entry = AuditEntry.objects.get(action="detector.activate")
-    assert (entry.before, entry.after) == ({"version": 2}, {"version": 1})
+    assert (entry.before, entry.after) == ({"version": 2}, {"version": 1, "pinned": True})
     answer = chief.post(f"/api/v1/detector-versions/{new.pk}/activate")
     assert (answer.status_code, answer.json()["active"], answer.json()["version"]) == (200, True, 2)
 
