@@ -4,7 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.anomalies.notify.smtp_process import SmtpServer, smtp_running
 from tests.e2e.conftest import Person
-from tests.e2e.plant_at_speed import MINUTE_MS, PlantAtSpeed
+from tests.e2e.plant_at_speed import MINUTE_MS, PlantAtSpeed, gateway_client
 from tests.e2e.trial import Trial, running_trial
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("faults-trial"), pytest.mark.timeout(900)]
@@ -162,3 +162,44 @@ def one_mail_each(mail: SmtpServer, address: str) -> None:
 def subject_of(message: EmailMessage) -> str:
     """A long one is folded, which leaves a space in front of it."""
     return str(message["Subject"]).strip()
+
+
+def test_maintenance_mutes_a_machine_and_goes_on_recording(
+    mailing_trial: Trial, mail: SmtpServer, new_person: Callable[..., Person]
+) -> None:
+    at = datetime.now(UTC)
+    client = gateway_client(mailing_trial)
+    for machine in ("MIX-1", "MIX-2"):
+        assert client.post("/machines", json={"key": machine}).status_code == 201
+    rule = {"name": "Mixer shakes", "machines": ["MIX-1", "MIX-2"], "severity": "high",
+            "when": {"all": [{"metric": "vibration_mm_s", "op": "above", "value": 4.5}]}}  # fmt: skip
+    assert client.post("/rules", json=rule).status_code == 201
+    window = {"machine": "MIX-1", "ends_at": (at + timedelta(hours=1)).isoformat(), "reason": "Blades are changed"}
+    assert client.post("/maintenance", json=window).status_code == 201
+
+    for machine in ("MIX-1", "MIX-2"):
+        reading = {"machine": machine, "metrics": {"vibration_mm_s": 9.2}}
+        assert client.post("/telemetry/ingest", json=reading).status_code == 201
+
+    owner = new_person(width=390, height=844)
+    url = mailing_trial.factory_url()
+    owner.sign_in(url, mailing_trial.owner_email, mailing_trial.owner_password)
+    owner.page.wait_for_url(f"{url}/")
+    owner.page.goto(f"{url}/alerts")
+    expect(row(owner.page, "MIX-2")).to_contain_text("Mixer shakes")
+    owner.page.get_by_role("link", name=re.compile("^Suppressed")).click()
+    expect(row(owner.page, "MIX-1")).to_contain_text("Blades are changed")
+    owner.shoot("maintenance-muted-390", full_page=True)
+
+    # The other machine's mail, which was due no earlier, is the only one.
+    before = sum("Mixer shakes" not in subject_of(each) for each in mail.messages())
+    told = mail.wait_for(before + 1)[before:]
+    assert [subject_of(each) for each in told] == ["High: MIX-2 – Mixer shakes"]
+    recorded = client.get("/telemetry/MIX-1", params={"from": (at - timedelta(minutes=1)).isoformat(), "raw": "true"})
+    assert "9.2" in recorded.text
+
+    # What is still wrong when the work is done is told after all.
+    number = next(each["id"] for each in client.get("/maintenance").json()["results"])
+    assert client.delete(f"/maintenance/{number}").status_code == 204
+    told = mail.wait_for(before + 2)[before:]
+    assert [subject_of(each) for each in told] == ["High: MIX-2 – Mixer shakes", "High: MIX-1 – Mixer shakes"]
