@@ -64,10 +64,10 @@ def _tried(trial: Trial, person: Person, door: Door, method: str) -> httpx.Respo
     token = next((value for name, value in cookies.items() if "csrf" in name), "")
     origin = trial.factory_url(SLUG)
     headers = {"Host": parts.netloc.decode(), "X-CSRFToken": token, "Origin": origin, "Referer": f"{origin}/"}
-    content = {} if method == "GET" else {"content": b"{}"}
+    content = None if method == "GET" else b"{}"
     headers |= {} if method == "GET" else {"Content-Type": "application/json"}
     return httpx.request(
-        method, parts.copy_with(host="127.0.0.1"), headers=headers, cookies=cookies, timeout=60, **content
+        method, parts.copy_with(host="127.0.0.1"), headers=headers, cookies=cookies, timeout=60, content=content
     )
 
 

@@ -1,7 +1,7 @@
 """A factory's own host name: proved by its DNS or its web server, answering as the address does, gone with it."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def aliases(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def aliases(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What DNS says, by name."""
     known: dict[str, str] = {}
 
