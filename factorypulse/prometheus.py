@@ -30,17 +30,18 @@ class PrometheusMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info not in PATHS:
             return self.get_response(request)
-        response = _answer(request)
-        response["X-Request-ID"] = uuid4().hex
+        request_id = uuid4().hex
+        response = _answer(request, request_id)
+        response["X-Request-ID"] = request_id
         response["Cache-Control"] = "no-store"
         return response
 
 
-def _answer(request: HttpRequest) -> HttpResponse:
+def _answer(request: HttpRequest, request_id: str) -> HttpResponse:
     if not _permitted(request):
-        return _refusal(401, "not_authenticated", "Send METRICS_TOKEN as a bearer token.")
+        return _refusal(401, "not_authenticated", "Send METRICS_TOKEN as a bearer token.", request_id)
     if request.method not in {"GET", "HEAD"}:
-        return _refusal(405, "method_not_allowed", "Figures are only read.")
+        return _refusal(405, "method_not_allowed", "Figures are only read.", request_id)
     waiting_told()
     return HttpResponse(figures_text(settings.FIGURES_DIR, ROLE), content_type=CONTENT_TYPE)
 
@@ -51,9 +52,11 @@ def _permitted(request: HttpRequest) -> bool:
     return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
-def _refusal(status: int, code: str, detail: str) -> HttpResponse:
-    document = problems.problem(status=status, code=code, detail=detail, request_id="")
+def _refusal(status: int, code: str, detail: str, request_id: str) -> HttpResponse:
+    document = problems.problem(status=status, code=code, detail=detail, request_id=request_id)
     response = JsonResponse(document, status=status, content_type=problems.CONTENT_TYPE)
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="FactoryPulse metrics"'
+    if status == 405:
+        response["Allow"] = "GET, HEAD"
     return response

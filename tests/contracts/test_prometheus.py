@@ -73,6 +73,7 @@ def test_without_the_token_nothing_is_told(directory, db, path, token):
         answer = scrape(path, host=host, token=token)
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
         assert answer["WWW-Authenticate"].startswith("Bearer")
+        assert answer.json()["request_id"] == answer["X-Request-ID"]
 
 
 def test_where_no_token_is_set_nobody_may(settings, db):
@@ -83,7 +84,8 @@ def test_where_no_token_is_set_nobody_may(settings, db):
 
 def test_figures_are_only_read(directory, db):
     client = FactoryClient(host=host_of(None), HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
-    assert client.post("/metrics").status_code == 405
+    refused = client.post("/metrics")
+    assert (refused.status_code, refused["Allow"]) == (405, "GET, HEAD")
 
 
 def test_a_key_or_a_session_of_a_factory_is_no_token(directory, owner, client_for, ingest_key):
