@@ -146,7 +146,8 @@ def _take(rarity: Rarity, course: RarityCourse, row: Float64Array) -> Float64Arr
     units = np.array([rarity.unit, rarity.unit, 1.0, rarity.unit])
     known = np.flatnonzero(np.isfinite(views))
     bins = np.log(np.maximum(views[known] / units[known], _LOWEST) / _LOWEST) * _PER_E
-    course.counts[known, np.clip(bins.astype(np.int64), 0, _BINS - 1)] += 1
+    # Before it is cut to a whole number, because that of infinity is anything.
+    course.counts[known, np.clip(bins, 0, _BINS - 1).astype(np.int64)] += 1
     course.total += 1
     course.looked += 1
     return views
