@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.paging import NewestFirst, page_of
 from accounts.permissions import ANALYTICS, VIEW, requires_by_method
 from anomalies.detection.metric_roles import RoleOf, roles_choose, roles_read
 from anomalies.detector_figures import Figures
@@ -19,10 +20,10 @@ from anomalies.detector_replays import (
     replay_get,
     replay_remove,
     replay_told,
-    replays_read,
+    replays_of,
 )
 from anomalies.detector_tasks import replay_enqueue
-from anomalies.models import Alert, MetricRole, Replay
+from anomalies.models import Alert, Replay
 from anomalies.serializers import EvidenceMetricSerializer
 from common.errors import InvalidInputError
 from common.times import from_ms, rfc3339
@@ -34,8 +35,8 @@ class RoleSerializer(serializers.Serializer[Any]):
     """How one metric moves, which decides how it is judged."""
 
     metric = serializers.CharField()
-    role = serializers.ChoiceField(MetricRole.Role.choices, help_text="The one the next version is taught with.")
-    inferred = serializers.ChoiceField(MetricRole.Role.choices)
+    role = serializers.CharField(help_text="fast, slow, counter or state: what the next version is taught with.")
+    inferred = serializers.CharField(help_text="The same words.")
     confidence = serializers.FloatField(help_text="Of the inferred one, 0 to 1.")
     chosen_by = serializers.CharField(allow_null=True, help_text="Who chose another one; `null` where nobody did.")
 
@@ -43,7 +44,9 @@ class RoleSerializer(serializers.Serializer[Any]):
 class RolesSerializer(serializers.Serializer[Any]):
     """Roles by metric; `null` takes the inferred one again."""
 
-    roles = serializers.DictField(child=serializers.ChoiceField(MetricRole.Role.choices, allow_null=True))
+    roles = serializers.DictField(
+        child=serializers.CharField(allow_null=True), help_text="fast, slow, counter, state, or null."
+    )
 
 
 class ReplayAskSerializer(serializers.Serializer[Any]):
@@ -118,8 +121,8 @@ class ReplaySerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     machine = serializers.CharField()
-    occasion = serializers.ChoiceField(Replay.Occasion.choices)
-    state = serializers.ChoiceField(Replay.State.choices)
+    occasion = serializers.CharField(help_text="asked, or challenge: a newcomer beside the version that judges.")
+    state = serializers.CharField(help_text="waiting, running, done or failed.")
     progress = serializers.FloatField(help_text="0 to 1.")
     outcome = serializers.CharField(help_text="promoted, proposed, worse or overtaken; empty for a back-test.")
     failure = serializers.CharField(help_text="A code; empty while nothing failed.")
@@ -128,6 +131,9 @@ class ReplaySerializer(serializers.Serializer[Any]):
     versions = serializers.ListField(child=serializers.IntegerField())
     asked_by = serializers.CharField()
     asked_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: Replay) -> dict[str, Any]:
+        return replay_data(instance)
 
 
 class ReplayDetailSerializer(ReplaySerializer):
@@ -169,6 +175,7 @@ class RolesView(APIView):
 class ReplaysView(APIView):
     """A machine's back-tests."""
 
+    pagination_class = NewestFirst
     permission_classes = [requires_by_method(default=VIEW, POST=ANALYTICS)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
@@ -177,7 +184,7 @@ class ReplaysView(APIView):
         responses=ReplaySerializer(many=True),
     )
     def get(self, request: Request, machine: str) -> Response:
-        return Response([replay_data(row) for row in replays_read(machine_for(machine))])
+        return page_of(self, request, replays_of(machine_for(machine)), ReplaySerializer)
 
     @extend_schema(
         operation_id="detector_replay",

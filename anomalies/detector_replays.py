@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
@@ -134,10 +135,15 @@ def replay_get(replay_id: int) -> Replay:
     return found
 
 
-def replays_read(machine: Machine) -> list[Replay]:
+def replays_of(machine: Machine) -> QuerySet[Replay]:
     """A machine's back-tests, the newest first, without what they found."""
-    rows = Replay.objects.filter(machine=machine).select_related("first", "second")
-    return list(rows.defer("first__arrays", "second__arrays", "work", "result")[:_KEPT])
+    rows = Replay.objects.filter(machine=machine).select_related("machine", "first", "second")
+    return rows.defer("first__arrays", "second__arrays", "work", "result")
+
+
+def replays_read(machine: Machine) -> list[Replay]:
+    """The same, as many as a page shows."""
+    return list(replays_of(machine)[:_KEPT])
 
 
 def replay_remove(replay: Replay, *, actor: Any) -> None:

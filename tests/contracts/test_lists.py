@@ -28,7 +28,7 @@ def _list_paths(patterns: list[URLPattern | URLResolver], before: str = "/") -> 
         elif issubclass(
             getattr(getattr(pattern.callback, "view_class", None), "pagination_class", None) or int, CursorPages
         ):
-            found.append(route.replace("<str:key>", "M00"))
+            found.append(route.replace("<str:key>", "M00").replace("<path:machine>", "M00"))
     return found
 
 
@@ -93,7 +93,8 @@ def test_five_of_each_really_take_several_pages(plant: None, owner: User, client
 def test_the_description_says_how_lists_page() -> None:
     document: Any = SchemaGenerator(urlconf="factorypulse.urls_api").get_schema(request=None, public=True)
     for path in LISTS:
-        described = document["paths"][path.replace("M00", "{key}")]["get"]
+        name = "{machine}" if path.startswith("/api/v1/detector") else "{key}"
+        described = document["paths"][path.replace("M00", name)]["get"]
         assert {"cursor", "limit"} <= {parameter["name"] for parameter in described["parameters"]}
         reference = described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         shape = document["components"]["schemas"][reference.rpartition("/")[2]]
