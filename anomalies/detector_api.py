@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from accounts.permissions import ANALYTICS, VIEW, requires
 from anomalies.detection.metric_roles import roles_read
 from anomalies.detection.versions import DetectorState, detector_state, version_activate, version_unpin
-from anomalies.detector_replay_api import RoleSerializer, role_data
+from anomalies.detector_replay_api import MetricRoleSerializer, role_data
 from anomalies.models import DetectorModel
 from anomalies.tasks import train_asked
 from common.times import from_ms, rfc3339
@@ -52,7 +52,7 @@ class DetectorSerializer(serializers.Serializer[Any]):
     limit_factor = serializers.FloatField(help_text="By what factor its limits stand above what teaching found.")
     wanted_per_week = serializers.FloatField()
     damage = serializers.CharField(help_text="Why no version judges although there is one; empty while all is well.")
-    roles = RoleSerializer(many=True)
+    roles = MetricRoleSerializer(many=True)
     realised = RealisedSerializer()
     versions = VersionSerializer(many=True)
 

@@ -31,7 +31,7 @@ from telemetry.equipment import machine_for
 from telemetry.history.windows import window_of
 
 
-class RoleSerializer(serializers.Serializer[Any]):
+class MetricRoleSerializer(serializers.Serializer[Any]):
     """How one metric moves, which decides how it is judged."""
 
     metric = serializers.CharField()
@@ -41,7 +41,7 @@ class RoleSerializer(serializers.Serializer[Any]):
     chosen_by = serializers.CharField(allow_null=True, help_text="Who chose another one; `null` where nobody did.")
 
 
-class RolesSerializer(serializers.Serializer[Any]):
+class MetricRolesSerializer(serializers.Serializer[Any]):
     """Roles by metric; `null` takes the inferred one again."""
 
     roles = serializers.DictField(
@@ -68,7 +68,7 @@ class JudgeSerializer(serializers.Serializer[Any]):
     peak = serializers.FloatField(help_text="How far out it saw the machine, in its own limits.")
 
 
-class EpisodeSerializer(serializers.Serializer[Any]):
+class ReplayEpisodeSerializer(serializers.Serializer[Any]):
     """An alert that a version would have raised."""
 
     since_at = serializers.DateTimeField()
@@ -79,7 +79,7 @@ class EpisodeSerializer(serializers.Serializer[Any]):
     metrics = EvidenceMetricSerializer(many=True)
 
 
-class FiguresSerializer(serializers.Serializer[Any]):
+class ReplayFiguresSerializer(serializers.Serializer[Any]):
     """What it comes to."""
 
     raised = serializers.IntegerField()
@@ -94,18 +94,18 @@ class FiguresSerializer(serializers.Serializer[Any]):
     weeks = serializers.FloatField(help_text="For how long it judged.")
 
 
-class SideSerializer(serializers.Serializer[Any]):
+class ReplaySideSerializer(serializers.Serializer[Any]):
     """One version's part."""
 
     version = serializers.IntegerField()
     score = serializers.ListField(
         child=serializers.FloatField(allow_null=True), help_text="The highest of equal stretches; 1 is the limit."
     )
-    figures = FiguresSerializer()
-    episodes = EpisodeSerializer(many=True)
+    figures = ReplayFiguresSerializer()
+    episodes = ReplayEpisodeSerializer(many=True)
 
 
-class RaisedSerializer(serializers.Serializer[Any]):
+class ReplayRaisedSerializer(serializers.Serializer[Any]):
     """An alert that was raised in truth."""
 
     id = serializers.IntegerField()
@@ -139,8 +139,8 @@ class ReplaySerializer(serializers.Serializer[Any]):
 class ReplayDetailSerializer(ReplaySerializer):
     """With what it found."""
 
-    sides = SideSerializer(many=True)
-    raised = RaisedSerializer(many=True)
+    sides = ReplaySideSerializer(many=True)
+    raised = ReplayRaisedSerializer(many=True)
 
 
 @extend_schema(tags=["detectors"])
@@ -150,7 +150,7 @@ class RolesView(APIView):
     permission_classes = [requires_by_method(default=VIEW, PATCH=ANALYTICS)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
-        operation_id="detector_roles", summary="How a machine's metrics move", responses=RoleSerializer(many=True)
+        operation_id="detector_roles", summary="How a machine's metrics move", responses=MetricRoleSerializer(many=True)
     )
     def get(self, request: Request, machine: str) -> Response:
         return Response([role_data(row) for row in roles_read(machine_for(machine))])
@@ -159,8 +159,8 @@ class RolesView(APIView):
         operation_id="detector_roles_choose",
         summary="Say how metrics move",
         description="All or none. The next version is taught with it, and every later one; `null` infers again.",
-        request=RolesSerializer,
-        responses=RoleSerializer(many=True),
+        request=MetricRolesSerializer,
+        responses=MetricRoleSerializer(many=True),
     )
     def patch(self, request: Request, machine: str) -> Response:
         asked = _body(request).get("roles")
