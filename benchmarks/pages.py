@@ -85,7 +85,9 @@ def _visit(browser: Any, plant: Plant, path: str) -> dict[str, float]:
     session.send("Network.enable")
     scripts: set[str] = set()
     weights: dict[str, float] = {}
-    session.on("Network.responseReceived", lambda event: event["type"] == "Script" and scripts.add(event["requestId"]))
+    session.on(
+        "Network.responseReceived", lambda event: scripts.update([event["requestId"]] * (event["type"] == "Script"))
+    )
     session.on(
         "Network.loadingFinished", lambda event: weights.update({event["requestId"]: event["encodedDataLength"]})
     )
