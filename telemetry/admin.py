@@ -13,10 +13,11 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
 from accounts.admin_exchange import ExchangeAdmin
+from common.errors import DomainError
 from common.times import zone_names
 from telemetry import dead_letter_pages, notices  # noqa: F401  # they bring what they have to the staff's admin
 from telemetry.equipment_exchange import MachineResource, MetricResource
-from telemetry.machines import machine_delete, metric_delete
+from telemetry.machines import machine_delete, machine_new_check, metric_delete
 from telemetry.models import Area, Line, Machine, Metric, QuarantinedReading, Site
 from telemetry.notebook import admin as notebook_admin  # noqa: F401  # registers notes and documents
 
@@ -136,10 +137,24 @@ class MetricInline(TabularInline):
         return False
 
 
+class MachineForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    """A machine, with a key that devices can send."""
+
+    def clean_key(self) -> str:
+        """As the API checks it. Raises ValidationError."""
+        key = str(self.cleaned_data["key"])
+        try:
+            machine_new_check(key)
+        except DomainError as error:
+            raise forms.ValidationError(error.detail) from error
+        return key
+
+
 @admin.register(Machine)
 class MachineAdmin(ExchangeAdmin):
     """Equipment. A machine registers itself with its first reading; here it gets a name and a place."""
 
+    form = MachineForm
     resource_classes = (MachineResource,)
     list_display: ClassVar[list[str]] = ["key", "name", "machine_type", "line", "metric_count", "last_seen_at"]
     list_filter: ClassVar[list[str]] = ["line", "machine_type"]

@@ -6,10 +6,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from import_export import fields, resources, widgets
 
-from telemetry.ingest.admission import name_fault
+from common.errors import DomainError
+from telemetry.machines import machine_new_check
 from telemetry.models import Line, Machine, Metric, MetricKind
-from tenants.context import factory_current
-from tenants.limits import limit_sentence, limits_of
 
 
 class LineWidget(widgets.Widget):
@@ -49,12 +48,10 @@ class MachineResource(resources.ModelResource):
         """As `machine_create` checks it. Raises ValidationError."""
         if not instance._state.adding:
             return
-        fault = name_fault(instance.key, "metric")
-        if fault is not None:
-            raise ValidationError({"key": fault[1]})
-        limits = limits_of(factory_current())
-        if Machine.objects.count() >= limits.machines:
-            raise ValidationError(limit_sentence("machines", limits))
+        try:
+            machine_new_check(instance.key)
+        except DomainError as error:
+            raise ValidationError(error.detail) from error
 
 
 class MetricResource(resources.ModelResource):

@@ -46,10 +46,7 @@ def machine_create(
     *, actor: Any, key: str, name: str = "", machine_type: str = "", line: Line | None = None, silent_after_s: int = 60
 ) -> Machine:
     """Register a machine before it sends anything. Raises InvalidInputError, MachineTakenError, MachinesLimitError."""
-    fault = name_fault(key, "metric")
-    if fault is not None:
-        raise InvalidInputError(fault[1], errors=[{"field": "key", "code": fault[0], "detail": fault[1]}])
-    _limit_check()
+    machine_new_check(key)
     machine = Machine(key=key, name=name, machine_type=machine_type, line=line, silent_after_s=silent_after_s)
     try:
         with transaction.atomic():
@@ -58,6 +55,17 @@ def machine_create(
     except IntegrityError as error:
         raise MachineTakenError(_("There is a machine “%(key)s” already.") % {"key": key}) from error
     return machine
+
+
+def machine_new_check(key: str) -> None:
+    """Whether a machine of this key may be made: devices must be able to name it, and the plan to hold it.
+
+    Raises InvalidInputError, MachinesLimitError.
+    """
+    fault = name_fault(key, "metric")
+    if fault is not None:
+        raise InvalidInputError(fault[1], errors=[{"field": "key", "code": fault[0], "detail": fault[1]}])
+    _limit_check()
 
 
 def machine_update(*, actor: Any, machine: Machine, **changes: Any) -> Machine:

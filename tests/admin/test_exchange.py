@@ -36,6 +36,17 @@ def test_a_preview_shows_what_is_wrong_and_changes_nothing(line: Line, admin: Us
     assert not Machine.objects.exists()
 
 
+def test_a_machine_is_not_made_by_hand_with_a_key_that_no_device_can_send(
+    in_acme: Factory, admin: User, client_for: ClientFor
+) -> None:
+    form = {"key": "hall 2/press", "silent_after_s": "60", "metrics-TOTAL_FORMS": "0", "metrics-INITIAL_FORMS": "0"}
+    browser = client_for(admin)
+    assert "1 to 64 letters" in browser.post(f"{MACHINES}add/", form).content.decode()
+    assert not Machine.objects.exists()
+    assert browser.post(f"{MACHINES}add/", {**form, "key": "press"}).status_code == 302
+    assert Machine.objects.get().key == "press"
+
+
 def test_a_good_file_is_confirmed_taken_in_and_written_down(line: Line, admin: User, client_for: ClientFor) -> None:
     browser = client_for(admin)
     good = "\n".join(FILE.splitlines()[:2])
