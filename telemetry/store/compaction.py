@@ -23,20 +23,32 @@ _GRACE_MS = 120_000
 # Bounds the memory and the length of one transaction.
 _READINGS_PER_STEP = 250_000
 
+# Only runs newer than all that were merged before are merged: one that a step's end has left behind would come to stand
+# above values that replaced its own. It waits for its hour to close.
 _DUE = statement("""
+    WITH merged AS (SELECT machine, max(seq) AS seq FROM {run} WHERE level > 0 GROUP BY machine),
+    new AS (
+        SELECT r.machine, r.seq, count(*) OVER (PARTITION BY r.machine) AS many
+        FROM {run} AS r LEFT JOIN merged AS m USING (machine) WHERE r.level = 0 AND r.seq > coalesce(m.seq, 0)
+    )
     SELECT coalesce(array_agg(machine), '{{}}'), coalesce(array_agg(seq), '{{}}'), coalesce(array_agg(n), '{{}}') FROM (
-        SELECT machine, seq, n FROM {run} WHERE from_ms < %(closed_ms)s OR (level = 0 AND machine IN (
-            SELECT machine FROM {run} WHERE level = 0 GROUP BY machine HAVING count(*) >= %(many)s))
+        SELECT machine, seq, n FROM {run}
+        WHERE from_ms < %(closed_ms)s OR (machine, seq) IN (SELECT machine, seq FROM new WHERE many >= %(many)s)
         ORDER BY machine, seq
     ) AS due
 """)
 _TAKE_RUNS = statement("""
-    WITH taken AS (
-        DELETE FROM {run} AS r USING unnest(%(machines)s::int4[], %(first)s::int8[], %(last)s::int8[])
-            AS k (machine, first, last)
-        WHERE r.machine = k.machine AND r.seq BETWEEN k.first AND k.last RETURNING r.machine, r.seq, r.level, r.body
+    WITH wanted AS (
+        SELECT k.*, coalesce(
+            (SELECT max(m.seq) FROM {run} AS m WHERE m.machine = k.machine AND m.level > 0), 0
+        ) AS merged
+        FROM unnest(%(machines)s::int4[], %(first)s::int8[], %(last)s::int8[]) AS k (machine, first, last)
+    ), taken AS (
+        DELETE FROM {run} AS r USING wanted AS k WHERE r.machine = k.machine AND r.seq BETWEEN k.first AND k.last
+        RETURNING r.machine, r.seq, r.level, r.body, k.merged
     )
-    SELECT array_agg(machine), array_agg(seq), array_agg(level), array_agg(length(body)), string_agg(body, '')
+    SELECT array_agg(machine), array_agg(seq), array_agg(level), array_agg(merged),
+        array_agg(length(body)), string_agg(body, '')
     FROM (SELECT * FROM taken ORDER BY machine, seq) AS ordered
 """)
 _TAKE_HOURS = statement("""
@@ -100,23 +112,27 @@ def _steps(closed_ms: int) -> Iterator[_Step]:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """Runs of one step, by machine and seq, and their readings. run: of each stretch, which of them it is from."""
+    """Runs of one step, by machine and seq, and their readings.
+
+    new: which have not been merged, nor has any later one of their machine; run: of each stretch, which it is from.
+    """
 
     machines: Int64Array
     seqs: Int64Array
     levels: Int64Array
+    new: BoolArray
     run: Int64Array
     strips: Strips
 
 
 def _taken(step: _Step) -> _Taken | None:
-    [(machines, seqs, levels, sizes, body)] = rows_read(
+    [(machines, seqs, levels, merged_to, sizes, body)] = rows_read(
         _TAKE_RUNS, machines=step.machines.tolist(), first=step.first.tolist(), last=step.last.tolist()
     )
     if body is None:  # somebody else was here in between
         return None
     run, strips = runs_decode(*decompress(body, sizes, levels > 0))
-    return _Taken(machines, seqs, levels, run, strips)
+    return _Taken(machines, seqs, levels, (levels == 0) & (seqs > merged_to), run, strips)
 
 
 def _sort_out(taken: _Taken, closed_ms: int) -> None:
@@ -150,7 +166,7 @@ def _runs_merge(taken: _Taken, is_open: BoolArray) -> None:
 def _targets(taken: _Taken) -> Int64Array:
     """Of each run, the one it is merged into: itself, or the newest of its machine's."""
     target = np.arange(len(taken.machines))
-    new = np.flatnonzero(taken.levels == 0)
+    new = np.flatnonzero(taken.new)
     _machines, first, counts = np.unique(taken.machines[new], return_index=True, return_counts=True)
     for begin, count in zip(first[counts >= _RUNS_TO_MERGE], counts[counts >= _RUNS_TO_MERGE], strict=True):
         target[new[begin : begin + count]] = new[begin + count - 1]

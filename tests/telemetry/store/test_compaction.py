@@ -154,6 +154,23 @@ def test_a_correction_stands_across_every_border(mixer: Machine) -> None:
     assert set(read(mixer).values()) == {40.0}
 
 
+def test_a_correction_stands_where_a_step_ended_between_the_two(
+    mixer: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step leaves the old run alone; the correction is merged; the old one must not be merged over it then."""
+    monkeypatch.setattr(compaction, "_RUNS_TO_MERGE", 2)
+    monkeypatch.setattr(compaction, "_READINGS_PER_STEP", 20)
+    write(mixer, {T0 + number: 1.0 for number in range(18)})
+    write(mixer, {T0: 2.0, T0 + 20: 2.0})
+    write(mixer, {T0 + 21: 2.0})
+    compact(closed_ms=T0)
+    write(mixer, {T0 + 22: 2.0})
+    compact(closed_ms=T0)
+    assert read(mixer)[T0] == 2.0
+    compact(closed_ms=EVERYTHING)
+    assert read(mixer)[T0] == 2.0
+
+
 @pytest.mark.parametrize("breaks", ["hours_insert", "runs_keep"])
 def test_compaction_that_dies_midway_has_never_happened(
     mixer: Machine, monkeypatch: pytest.MonkeyPatch, breaks: str
