@@ -98,9 +98,10 @@ test("a message reaches those who watch its machine, an alert everybody", () => 
 test("a lost connection comes back and asks for its watch again", () => {
   const socket = live();
   socket.watch(M01, () => {});
-  let back = 0;
-  socket.on("reconnected", () => (back += 1));
+  let opened = 0;
+  socket.on("opened", () => (opened += 1));
   const first = accept();
+  assert.equal(opened, 1);
   first.onclose({ code: 1006 });
   assert.equal(socket.connection.state, "lost");
   pass(499);
@@ -109,7 +110,7 @@ test("a lost connection comes back and asks for its watch again", () => {
   const second = accept();
   assert.equal(socket.connection.state, "live");
   assert.deepEqual(second.sent[0].watch, M01);
-  assert.equal(back, 1);
+  assert.equal(opened, 2);
 });
 
 test("signed out, it does not come back", () => {

@@ -40,7 +40,7 @@ export function mount(root) {
   };
 
   root.addEventListener("htmx:afterSwap", count);
-  const offs = [live.on("alert", hear), live.on("reconnected", () => refresh())];
+  const offs = [live.on("alert", hear), live.on("opened", () => refresh())];
   // A socket may be refused by a proxy; alerts still arrive, later.
   const timer = setInterval(() => !document.hidden && refresh(), FALLBACK_MS);
   const shown = () => !document.hidden && refresh();

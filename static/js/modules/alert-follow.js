@@ -1,5 +1,5 @@
 // @ts-check
-// Asks the server for this part anew when the socket tells of an alert, and when the connection is back. A hidden tab
+// Asks the server for this part anew when the socket tells of an alert, and when the connection stands. A hidden tab
 // asks for nothing: it catches up when it is shown.
 
 import { liveSocket } from "./live-socket.js";
@@ -19,7 +19,7 @@ export function mount(root) {
     if (missed) return;
     soon = setTimeout(() => root.dispatchEvent(new CustomEvent("refresh-alerts")), TOGETHER_MS);
   };
-  const offs = [live.on("alert", (message) => message.event !== "updated" && refresh()), live.on("reconnected", refresh)];
+  const offs = [live.on("alert", (message) => message.event !== "updated" && refresh()), live.on("opened", refresh)];
   // Where a proxy refuses the socket, alerts still arrive, later.
   const timer = setInterval(refresh, FALLBACK_MS);
   const shown = () => !document.hidden && missed && refresh();

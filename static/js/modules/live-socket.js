@@ -130,7 +130,8 @@ export function createLiveSocket({ open, now, random, later, cancel }) {
     probedMs = 0;
     become("live");
     sendWatch();
-    if (wasLive) tell("reconnected", null);
+    // The first time, too: what was told between the page's making and now was told to nobody here.
+    tell("opened", null);
     wasLive = true;
   }
 
@@ -220,7 +221,7 @@ export function createLiveSocket({ open, now, random, later, cancel }) {
       };
     },
     /**
-     * @param {string} kind alert, status, connection, reconnected, readings
+     * @param {string} kind alert, status, connection, opened, readings
      * @param {(message: any) => void} listener
      */
     on(kind, listener) {
