@@ -22,7 +22,7 @@ PUMP, PACKER, FILLER, OVEN = "M07-pump", "M08-packer", "M03-filler", "M02-oven"
 SAID = {
     PUMP: (
         "Vibration above normal",
-        r"Vibration [4-9]\.\d\d mm/s, normal 1\.\d\d–2\.\d\d.*, since \d\d:\d\d CES?T",
+        r"Vibration [4-9]\.\d\d mm/s, normal 1\.\d\d–2\.\d\d.*, since (\d+ \w+ )?\d\d:\d\d CES?T",
         100,
     ),
     PACKER: (
