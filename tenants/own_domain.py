@@ -67,7 +67,7 @@ def domain_normal(text: str) -> str:
     """A host name as browsers send it: small letters, ASCII. Raises DomainInvalidError, DomainReservedError.
 
     >>> domain_normal(" Pulse.Młyn.PL. ")
-    'pulse.xn--myn-yva.pl'
+    'pulse.xn--myn-hwa.pl'
     """
     try:
         name = text.strip().rstrip(".").lower().encode("idna").decode("ascii")

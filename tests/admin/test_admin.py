@@ -20,9 +20,11 @@ from anomalies.models import (
     DetectorModel,
     MachineService,
     MaintenanceWindow,
+    MetricRole,
     Notification,
     NotificationTarget,
     OnCallSchedule,
+    Replay,
     Route,
     Rule,
     VibrationZones,
@@ -40,7 +42,7 @@ from tests.conftest import FactoryClient, host_of, person_make
 
 ClientFor = Callable[..., FactoryClient]
 OURS = [User, Invitation, ApiKey, AuditEntry, Site, Area, Line, Machine, Metric, QuarantinedReading, Rule, Alert]
-OURS += [DetectorModel, Schedule, Report]
+OURS += [DetectorModel, MetricRole, Replay, Schedule, Report]
 OURS += [Notification, NotificationTarget, OnCallSchedule, Route]
 OURS += [MachineNote, MachineDocument, VibrationZones, MaintenanceWindow, MachineService]
 
@@ -63,6 +65,8 @@ def plant(in_acme: Factory, operator: User) -> dict[type[models.Model], Any]:
     things.append(Rule.objects.create(name="Rule", machines=[metric.machine.key], when=when))
     things.append(Alert.objects.create(machine=machine, cause="detector", title="Vibration", summary="s", since_at=now))
     things.append(DetectorModel.objects.create(machine=machine, version=1, arrays=b"", manifest={"seed": 1}))
+    things.append(MetricRole.objects.create(metric=metric, role="slow", chosen_by="o"))
+    things.append(Replay.objects.create(machine=machine, first=things[-2], from_ms=0, to_ms=3_600_000, asked_by="o"))
     things.append(Notification.objects.create(dedupe_key="x", recipient="a@acme.example", next_attempt_at=now))
     things.append(NotificationTarget.objects.create(name="ERP", host="erp.example"))
     things.append(OnCallSchedule.objects.create(name="Maintenance", starts_on=now.date()))

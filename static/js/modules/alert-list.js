@@ -1,11 +1,13 @@
 // @ts-check
-// The list follows what happens, but never takes a comment away from under somebody's fingers.
+// The list follows what happens, but never takes a form away from under somebody's fingers.
 
 /** @param {HTMLElement} root */
 export function mount(root) {
   let owed = false;
 
-  const busy = () => [...root.querySelectorAll("textarea")].some((area) => area === document.activeElement || area.value !== "");
+  const busy = () =>
+    root.querySelector("details[open] form") !== null ||
+    [...root.querySelectorAll("textarea")].some((area) => area === document.activeElement || area.value !== "");
   const refresh = () => {
     owed = busy();
     if (!owed) root.dispatchEvent(new CustomEvent("refresh-list"));
@@ -14,10 +16,22 @@ export function mount(root) {
     if (owed) setTimeout(() => owed && refresh(), 200);
   };
 
+  /** @param {Event} event begun by hand since this was asked for: what comes now is too late */
+  const late = (event) => {
+    const { detail } = /** @type {CustomEvent} */ (event);
+    if (event.target !== root || detail.requestConfig?.triggeringEvent?.type !== "refresh-list" || !busy()) return;
+    detail.shouldSwap = false;
+    owed = true;
+  };
+
   document.body.addEventListener("refresh-alerts", refresh);
+  root.addEventListener("htmx:beforeSwap", late);
+  root.addEventListener("toggle", settle, true);
   root.addEventListener("focusout", settle);
   return () => {
     document.body.removeEventListener("refresh-alerts", refresh);
+    root.removeEventListener("htmx:beforeSwap", late);
+    root.removeEventListener("toggle", settle, true);
     root.removeEventListener("focusout", settle);
   };
 }
