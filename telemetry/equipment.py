@@ -16,13 +16,14 @@ from common import clock
 from common.errors import NotFoundError
 from common.expiring import ExpiringMap
 from telemetry.ingest.inference import infer_metric
+from telemetry.ingest.plan_room import no_room
 from telemetry.ingest.quarantine import quarantine_write
 from telemetry.ingest.refusals import Refusal
 from telemetry.models import Machine, Metric
 from telemetry.readings import Key, ReadingBatch, Series
 from telemetry.store.series_ids import series_ids_forget
 from tenants.context import factory_current
-from tenants.limits import Limit, Limits, limit_sentence, limits_of
+from tenants.limits import Limits, limits_of
 from tenants.models import Factory
 
 __all__ = [
@@ -238,14 +239,10 @@ def _sorted_out(registry: _Registry, batch: ReadingBatch, limits: Limits) -> Reg
 
 def _refusal(registry: _Registry, series: Series, limits: Limits) -> Refusal:
     """By machine and not by name, by neither when machines are too many: ten thousand names are one row that counts."""
-    code: str
-    limit: Limit
-    machine, told = "", series.machine
+    code, machine = "series_limit", ""
     if series.machine not in registry.machines:
-        code, limit = "machine_limit", "machines"
+        code = "machine_limit"
     elif registry.metric_counts.get(series.machine, 0) >= limits.metrics_per_machine:
-        code, limit, machine, told = "metric_limit", "metrics_per_machine", series.machine, series.metric
-    else:
-        code, limit, told = "series_limit", "series", f"{series.machine}: {series.metric}"
-    detail = f"{limit_sentence(limit, limits)} “{told}” has none."
-    return Refusal("registration", machine, "", code, detail[:300], len(series))
+        code, machine = "metric_limit", series.machine
+    detail = no_room(code, series.machine, series.metric, limits)
+    return Refusal("registration", machine, "", code, detail, len(series))

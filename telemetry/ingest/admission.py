@@ -1,4 +1,4 @@
-"""What may come in: sensible names, times within the window, no more than the factory's plan allows a second."""
+"""What may come in: sensible names the plan has room for, times within the window, no more a second than it allows."""
 
 import math
 import re
@@ -10,10 +10,11 @@ import numpy as np
 from common.errors import LimitReachedError
 from common.expiring import ExpiringMap
 from telemetry.ingest.columns import ParsedPayload
+from telemetry.ingest.plan_room import PlanRoom, room_of, rooms_forget
 from telemetry.ingest.rate import TokenBucket
 from telemetry.ingest.rate_sharing import RateSharing
 from telemetry.ingest.refusals import Rejection, TooLargeError
-from telemetry.readings import BoolArray, Key, ReadingBatch
+from telemetry.readings import BoolArray, ReadingBatch
 from tenants.limits import SMALLEST_BODY_BYTES, Limits, limit_sentence, limits_of
 from tenants.models import Factory
 
@@ -48,9 +49,6 @@ class Admitted:
 _limits: ExpiringMap[str, Limits] = ExpiringMap(size=10_000, fresh_s=5.0)
 _buckets: ExpiringMap[str, TokenBucket] = ExpiringMap(size=10_000, fresh_s=math.inf)
 _sharing = RateSharing()
-# Names looked at before, so that a thousand devices' thousand names cost one look at a set.
-_good_keys: set[Key] = set()
-_GOOD_KEYS = 200_000
 _unknown_plan = limits_of(None)
 OLDEST_MS = _unknown_plan.past_ms
 
@@ -71,6 +69,7 @@ def plans_forget() -> None:
     _limits.clear()
     _buckets.clear()
     _sharing.forget()
+    rooms_forget()
 
 
 def body_check(factory_slug: str, size: int) -> None:
@@ -107,24 +106,26 @@ def admit(parsed: ParsedPayload, *, factory_slug: str, now_ms: int) -> Admitted:
     """
     rejected = list(parsed.rejected)
     batch = parsed.batch
-    good = _named_well(parsed, rejected) & _Window.of(_limits_known(factory_slug), now_ms).accepted(parsed, rejected)
+    placed = _placed(parsed, rejected, room_of(factory_slug))
+    good = _Window.of(_limits_known(factory_slug), now_ms).accepted(parsed, rejected, placed)
     wait_s = _bucket(factory_slug).charge(len(batch) + len(parsed.rejected))
     return Admitted(batch if good.all() else batch.only(good), rejected, wait_s)
 
 
-def _named_well(parsed: ParsedPayload, rejected: list[Rejection]) -> BoolArray:
-    """Which readings have names that may be; the others are added to the rejected."""
+def _placed(parsed: ParsedPayload, rejected: list[Rejection], room: PlanRoom) -> BoolArray:
+    """Which readings have names that may be, and a place in the plan; the others are added to the rejected."""
     good = np.ones(len(parsed.batch), np.bool_)
-    if _good_keys.issuperset(parsed.batch.keys):
+    # A thousand devices' thousand names cost one look at a set.
+    if room.has(parsed.batch.keys):
         return good
     for code, (machine, metric) in enumerate(parsed.batch.keys):
-        fault = name_fault(machine, metric)
+        if (machine, metric) in room.keys:
+            continue
+        fault = name_fault(machine, metric) or room.take(machine, metric)
         if fault is not None:
             named = parsed.batch.codes == code
             good &= ~named
             rejected += [Rejection(place, metric, *fault, machine) for place in parsed.index[named].tolist()]
-        elif len(_good_keys) < _GOOD_KEYS:
-            _good_keys.add((machine, metric))
     return good
 
 
@@ -157,15 +158,15 @@ class _Window:
     def of(cls, limits: Limits, now_ms: int) -> "_Window":
         return cls(now_ms, now_ms - limits.past_ms, now_ms + limits.ahead_ms)
 
-    def accepted(self, parsed: ParsedPayload, rejected: list[Rejection]) -> BoolArray:
-        """Which readings lie within; of the others, those with good names are added to the rejected."""
+    def accepted(self, parsed: ParsedPayload, rejected: list[Rejection], placed: BoolArray) -> BoolArray:
+        """Which of those that have a place lie within; the others of them are added to the rejected."""
         batch = parsed.batch
-        good = (batch.t_ms >= self.first_ms) & (batch.t_ms <= self.last_ms)
-        for at in np.flatnonzero(~good).tolist():
+        within = (batch.t_ms >= self.first_ms) & (batch.t_ms <= self.last_ms)
+        for at in np.flatnonzero(placed & ~within).tolist():
             machine, metric = batch.keys[batch.codes[at]]
-            if name_fault(machine, metric) is None:
-                code, detail = self._fault(int(batch.t_ms[at]))
-                rejected.append(Rejection(int(parsed.index[at]), metric, code, detail, machine))
+            code, detail = self._fault(int(batch.t_ms[at]))
+            rejected.append(Rejection(int(parsed.index[at]), metric, code, detail, machine))
+        good: BoolArray = placed & within
         return good
 
     def _fault(self, t_ms: int) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from accounts.api_keys import VerifiedKey, key_verified, require_factory, verify_key
 from accounts.models import ApiKey, Scope
 from telemetry.ingest.admission import plan_learn
+from telemetry.ingest.plan_room import room_learn
 from tenants.context import factory_context
 from tenants.hosts import factory_of_slug
 
@@ -19,6 +20,7 @@ def key_check(user_name: str, password: str) -> VerifiedKey:
     factory = factory_of_slug(verified.factory)
     if factory is not None:
         plan_learn(factory)
+        room_learn(factory)
     return verified
 
 
@@ -43,6 +45,7 @@ def _living(slug: str, keys: set[VerifiedKey]) -> set[VerifiedKey]:
     if factory is None or factory.shut:
         return set()
     plan_learn(factory)
+    room_learn(factory)
     with factory_context(factory):
         found = ApiKey.objects.filter(prefix__in={key.prefix for key in keys}, revoked_at=None)
         proven = [

@@ -110,7 +110,7 @@ def grouped(rejected: Iterable[Rejection], *, source: str, payload: str = "") ->
     counts: dict[tuple[str, str, str], int] = {}
     others = 0
     for one in rejected:
-        key = (one.machine, one.metric, one.code)
+        key = _cause(one)
         if key in first or len(first) < MAX_GROUPS:
             first.setdefault(key, one)
             counts[key] = counts.get(key, 0) + 1
@@ -119,18 +119,25 @@ def grouped(rejected: Iterable[Rejection], *, source: str, payload: str = "") ->
     told = [
         Refusal(
             source,
-            sayable(one.machine, 64),
-            sayable(one.metric, 64),
-            one.code,
+            sayable(machine, 64),
+            sayable(metric, 64),
+            code,
             sayable(one.detail, 300),
-            counts[key],
+            counts[machine, metric, code],
             payload,
         )
-        for key, one in first.items()
+        for (machine, metric, code), one in first.items()
     ]
     if others:
         told.append(Refusal(source, "", "", "more_refused", "More of the same body was refused.", others, payload))
     return told
+
+
+def _cause(one: Rejection) -> tuple[str, str, str]:
+    """A machine, a metric and a code; a plan that is full is one cause, however many names meet it."""
+    if one.code in {"machine_limit", "series_limit"}:
+        return "", "", one.code
+    return one.machine, "" if one.code == "metric_limit" else one.metric, one.code
 
 
 def sayable(text: str, length: int) -> str:

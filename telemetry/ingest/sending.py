@@ -20,6 +20,7 @@ from telemetry.ingest.columns import ParsedPayload
 from telemetry.ingest.doors import readings_append, refusals_append, whole_refused
 from telemetry.ingest.journal import Journal, JournalBusyError
 from telemetry.ingest.key_machines import machines_check
+from telemetry.ingest.plan_room import room_learn
 from telemetry.ingest.refusals import PayloadError, excerpt, grouped, sayable
 from tenants.context import factory_current
 
@@ -67,6 +68,7 @@ class Sender:
         if Scope.INGEST not in verified.scopes:
             raise ScopeMissingError(_("This key lacks the scope “ingest”."))
         plan_learn(factory)
+        room_learn(factory)
         request_id = str(getattr(request, "request_id", ""))
         return cls(factory.slug, f"HTTP {verified.prefix}", request_id, verified.machines)
 

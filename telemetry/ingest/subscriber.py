@@ -24,6 +24,7 @@ from telemetry.ingest.broker_gaps import BrokerGaps
 from telemetry.ingest.doors import Floods, refusals_append
 from telemetry.ingest.journal import Journal, JournalError
 from telemetry.ingest.messages import Gathered, gathered_append, messages_gather
+from telemetry.ingest.plan_room import room_learn
 from telemetry.ingest.refusals import Refusal
 from tenants.hosts import factory_of_slug
 
@@ -214,6 +215,7 @@ class Subscriber:
         if factory is None:
             return False
         plan_learn(factory)
+        room_learn(factory)
         return True
 
 
