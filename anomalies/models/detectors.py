@@ -165,6 +165,8 @@ class MachineHealth(models.Model):
     )
     # Why no detector judges although the machine was taught: what is stored can't be trusted. Empty while all is well.
     damage = models.CharField(_("damage"), max_length=200, blank=True, default="", editable=False)
+    # Metrics whose level still moves, so that a machine with enough history goes on learning; empty while none does.
+    unsettled = models.JSONField(_("not settled"), default=list, blank=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
