@@ -20,7 +20,7 @@ export default [
     },
   },
   { files: ["static/service-worker.js"], languageOptions: { ecmaVersion: 2024, sourceType: "script", globals: globals.serviceworker } },
-  { files: ["static/js/theme.js"], languageOptions: { sourceType: "script" } },
+  { files: ["static/js/theme.js", "static/js/early-clicks.js"], languageOptions: { sourceType: "script" } },
   { files: ["tests/js/**", "factorypulse/**/*.mjs", "*.mjs"], languageOptions: { sourceType: "module", globals: globals.node } },
   {
     // Bodies of Node-RED function nodes, and its settings.

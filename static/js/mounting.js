@@ -22,8 +22,16 @@ export function createMounter(load) {
       load(name)
         // It may have been swapped out while its module was on the way.
         .then((module) => (mounted.has(element) ? module.mount(element) : undefined))
-        .catch((error) => console.error(`module ${name}`, error)),
+        .catch((error) => console.error(`module ${name}`, error))
+        .finally(() => tell(element)),
     );
+  }
+
+  /** Its buttons work from now on, as far as they ever will (early-clicks.js). @param {HTMLElement} element */
+  function tell(element) {
+    if (!mounted.has(element)) return;
+    element.dataset.mounted = "";
+    element.dispatchEvent(new CustomEvent("module-mounted", { bubbles: true }));
   }
 
   return {

@@ -1,31 +1,31 @@
-"""A person with a browser: Debian's Chromium, driven by Playwright."""
+"""A person with a browser: Debian's Chromium, driven by Playwright.
+
+All of these tests are one group, so that at most one trial and one browser run at a time beside the rest of the suite.
+"""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-from tests.e2e.trial import Trial, running_trial
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS_DIR")
+# What Chromium and HTMX write for what is no fault: a form that comes back with its errors is answered 422; a request
+# that a newer one, or the next page, takes the place of is aborted, and HTMX tells of both as of errors.
+_NO_FAULT = re.compile(r"status of 422|htmx:sendAbort|: htmx:afterRequest, ")
+_PATIENCE_MS = 30_000
 
 
-@pytest.fixture(scope="package")  # a trial takes longer to start than most of what is done with it
-def trial() -> Iterator[Trial]:
-    """A plant of eight simulated machines, for everybody: a test adds machines of its own, and looks at those."""
-    with running_trial(simulator=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="package")
-def quiet_trial() -> Iterator[Trial]:
-    """A factory in which nothing happens but what a test sends; each test's machines are its own."""
-    with running_trial(simulator=False) as running:
-        yield running
+@pytest.fixture(autouse=True)
+def _patient() -> Iterator[None]:
+    """A page takes as long as a machine needs that runs the whole suite beside it; nothing here is about speed."""
+    expect.set_options(timeout=_PATIENCE_MS)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")  # not longer: Playwright keeps an event loop running in this thread, as other tests do
@@ -56,8 +56,7 @@ class Person:
         self.page.on("request", lambda request: self._watch(request.url))
 
     def _note(self, text: str) -> None:
-        # A form that comes back with its errors is answered 422; Chromium calls that a failure to load.
-        if "status of 422" not in text:
+        if not _NO_FAULT.search(text):
             self.errors.append(f"{self.page.url}: {text}")
 
     def ask(self, url: str) -> httpx.Response:

@@ -8,6 +8,13 @@ class FakeElement {
   constructor(name, children = []) {
     this.dataset = { module: name };
     this.children = children;
+    /** @type {string[]} */
+    this.told = [];
+  }
+
+  /** @param {Event} event */
+  dispatchEvent(event) {
+    this.told.push(event.type);
   }
 
   querySelectorAll() {
@@ -59,4 +66,26 @@ test("a name that is no name loads nothing", async () => {
   for (const name of ["../secret", "https://evil", "", "A"]) mounter.mountAll(/** @type {any} */ (new FakeElement(name)));
   await settled();
   assert.deepEqual(loaded, []);
+});
+
+test("an element says that its module is there, and also that it never will be", async () => {
+  const log = console.error;
+  console.error = () => {};
+  try {
+    const good = new FakeElement("fleet");
+    const bad = new FakeElement("broken");
+    const mounter = createMounter(async (name) => {
+      if (name === "broken") throw new Error("not found");
+      return { mount: () => {} };
+    });
+    mounter.mountAll(/** @type {any} */ (new FakeElement("", [good, bad])));
+    assert.ok(!("mounted" in good.dataset));
+    await settled();
+    for (const element of [good, bad]) {
+      assert.deepEqual(element.told, ["module-mounted"]);
+      assert.ok("mounted" in element.dataset);
+    }
+  } finally {
+    console.error = log;
+  }
 });

@@ -10,17 +10,9 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Person
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("quiet-trial"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 HOUR_S = 3_600
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _patience() -> Iterator[None]:
-    """A machine that runs the whole suite beside this answers slowly at times."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")

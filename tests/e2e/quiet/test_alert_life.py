@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,21 +12,13 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Person
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("quiet-trial"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 RULE = {
     "name": "Pump vibrates",
     "machines": ["P-07"],
     "when": {"all": [{"metric": "vibration_mm_s", "op": "above", "value": 4.5, "clear": 4.0}]},
     "severity": "critical",
 }
-
-
-@pytest.fixture(autouse=True)
-def _patient() -> Iterator[None]:
-    """What the page does takes as long as a busy machine needs; nothing here is about speed."""
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 class Pump:
@@ -72,7 +64,7 @@ def test_an_alert_arrives_is_handled_returns_and_is_judged(
     # It arrives by itself, says what is wrong, and sounds for who asked for it.
     page.get_by_role("button", name="Sound").click()
     pump.sends(7.9)
-    expect(row(page)).to_be_visible(timeout=20_000)
+    expect(row(page)).to_be_visible()
     expect(row(page)).to_contain_text("7.90 mm/s")
     expect(page.locator("#alert-banner")).to_contain_text("Pump vibrates")
     expect(page.locator("[data-sound]")).to_have_attribute("data-sounded", "critical")
@@ -129,7 +121,7 @@ def test_an_alert_arrives_is_handled_returns_and_is_judged(
     phone.page.goto(f"{url}/alerts")
     pump.newest_ms = round(time.time() * 1000) - 10_000
     pump.sends(8.4)
-    expect(row(phone.page)).to_be_visible(timeout=20_000)
+    expect(row(phone.page)).to_be_visible()
     phone.shoot("console-390")
     row(phone.page).get_by_role("link", name=re.compile("Pump vibrates")).click()
     expect(phone.page.locator("#similar")).to_contain_text("Real trouble")

@@ -11,10 +11,10 @@ from playwright.sync_api import expect
 from accounts.models import Role
 from accounts.permission_table import ADMIN, ANYBODY, SIGN_IN, Door, doors, roles_for
 from tests.e2e.conftest import Person
-from tests.e2e.test_first_day import PASSWORD, follow_link_in_mail, open_latest_mail_to
+from tests.e2e.plant.test_first_day import PASSWORD, follow_link_in_mail, open_latest_mail_to
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("trial"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
 NewPerson = Callable[..., Person]
 SLUG = "south-mill"
 INVITED = (Role.VIEWER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN)
