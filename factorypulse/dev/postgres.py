@@ -26,7 +26,7 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "100",
     "max_locks_per_transaction": "256",
-    "shared_buffers": "64MB",
+    "shared_buffers": "32MB",
     "maintenance_work_mem": "32MB",
     "max_wal_size": "512MB",
     "max_wal_senders": "0",
