@@ -6,17 +6,25 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.access import Access
+from accounts.errands import ErrandKind, Made, errand_ask, errand_kinds
 from accounts.invitations import invitation_create
-from accounts.models import CustomRole, Invitation, Role, User
+from accounts.jobs import Tell
+from accounts.models import CustomRole, Errand, Invitation, Role, User
 from accounts.people import actions_check
 from accounts.reach import Place, Reach, places
 from common.errors import DomainError, InvalidInputError
+from tenants.models import Factory
 
 LARGEST_BYTES = 256 * 1024
 MOST_ROWS = 500
+KIND = "invitations"
+# Mails that are sent while a person waits; more are sent by a worker, and a page shows how far it is.
+AT_ONCE = 10
 _COLUMNS = ("email", "role", "sees")
 
 
@@ -60,10 +68,15 @@ def bulk_read(content: bytes, *, actor: User) -> list[Row]:
     return _checked([{key: str(value or "").strip() for key, value in row.items() if key} for row in listed], actor)
 
 
-def bulk_send(rows: Sequence[Row], *, actor: User) -> list[Row]:
-    """Send those without a problem; returns the rows that could not be sent, with what was wrong."""
+def bulk_send(rows: Sequence[Row], *, actor: User, tell: Tell | None = None) -> list[Row]:
+    """Send those without a problem; returns the rows that could not be sent, with what was wrong.
+
+    tell: is told before each mail how far it is, 0 to 1.
+    """
     failed = []
-    for row in rows:
+    for done, row in enumerate(rows):
+        if tell is not None:
+            tell(done / len(rows))
         if row.access is None:
             continue
         try:
@@ -71,6 +84,29 @@ def bulk_send(rows: Sequence[Row], *, actor: User) -> list[Row]:
         except DomainError as error:
             failed.append(Row(row.number, row.email, None, error.detail))
     return failed
+
+
+def bulk_send_ask(listed: str, *, actor: User, factory: Factory) -> Errand:
+    """Have a worker send the good ones of a file, because each mail takes its time. Raises ErrandsTooManyError."""
+    return errand_ask(actor=actor, factory=factory, kind=KIND, title=_("Invitations"), asked={"listed": listed})
+
+
+def _make(errand: Errand, tell: Tell) -> Made:
+    actor = errand.asked_by
+    if actor is None:
+        raise BulkInvalidError(_("Whoever asked for it is not here any more."))
+    rows = [row for row in bulk_read(errand.asked["listed"].encode(), actor=actor) if row.access is not None]
+    failed = bulk_send(rows, actor=actor, tell=tell)
+    return Made(answer={"sent": len(rows) - len(failed), "failed": [[row.email, row.problem] for row in failed]})
+
+
+def _said(errand: Errand) -> str:
+    sent = errand.answer.get("sent", 0)
+    told = ngettext("%(sent)s invitation is on its way.", "%(sent)s invitations are on their way.", sent)
+    return " ".join([told % {"sent": sent}, *(f"{email}: {why}" for email, why in errand.answer.get("failed", []))])
+
+
+errand_kinds[KIND] = ErrandKind(make=_make, said=_said, href=lambda _errand: reverse("people"))
 
 
 def _checked(listed: list[dict[str, str]], actor: User) -> list[Row]:

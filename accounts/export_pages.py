@@ -5,11 +5,15 @@ from typing import Any
 from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.exports import ExportProgress, export_get, export_open, export_progress, export_request
+from accounts.jobs import JobShown
 from accounts.models import ExportState, FactoryExport
 from accounts.people import person_asking
 from accounts.permissions import page_requires
@@ -26,22 +30,35 @@ _STAGES = {
 
 def exports_shown() -> dict[str, Any]:
     """What the partial shows: the newest exports, the running one with how far it is, and whether to ask again."""
-    rows = [_row(export) for export in FactoryExport.objects.select_related("requested_by")[:_SHOWN]]
-    busy = any(row["export"].state in {ExportState.WAITING, ExportState.RUNNING} for row in rows)
-    return {"exports": rows, "export_busy": busy}
+    rows = list(FactoryExport.objects.select_related("requested_by")[:_SHOWN])
+    busy = any(export.state in {ExportState.WAITING, ExportState.RUNNING} for export in rows)
+    return {"exports": [(export, _shown(export)) for export in rows], "export_busy": busy}
 
 
-def _row(export: FactoryExport) -> dict[str, Any]:
+def _shown(export: FactoryExport) -> JobShown:
     progress: ExportProgress | None = export_progress(export)
-    if progress is None:
-        return {"export": export, "progress": None}
-    return {
-        "export": export,
-        "progress": progress,
-        "stage": _STAGES.get(progress.stage, progress.stage),
-        "detail": f"{progress.done} / {progress.total}",
-        "share": progress.done / max(1, progress.total),
-    }
+    note, href, link, title, detail, share = "", "", "", "", "", None
+    if export.state == ExportState.READY:
+        href, link = reverse("export_file", args=[export.pk]), _("Download")
+        link = f"{link} ({filesizeformat(export.size_bytes)})"
+    elif export.state == ExportState.FAILED:
+        note = _("It could not be written. Try again; if it fails again, tell your administrator.")
+    elif export.state != ExportState.EXPIRED:
+        note = _("You can leave this page. The file waits here for a day.")
+    if progress is not None:
+        title = str(_STAGES.get(progress.stage, progress.stage))
+        detail, share = f"{progress.done} / {progress.total}", progress.done / max(1, progress.total)
+    return JobShown(
+        state=export.state,
+        word=str(export.get_state_display()),
+        title=title,
+        share=share,
+        detail=detail,
+        note=note,
+        href=href,
+        link=link,
+        download=True,
+    )
 
 
 @require_GET

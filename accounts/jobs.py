@@ -4,16 +4,18 @@ A kind of job is a model that inherits `Job`. One UPDATE decides between two wor
 broker left behind is found by `jobs_stuck` and given out again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from common import clock
+from tenants.context import factory_context, factory_current
 
 ATTEMPTS_MOST = 3
 # A worker that says nothing for so long was killed; a queued task that nobody took was lost with the broker.
@@ -58,21 +60,30 @@ class Job(models.Model):
 
 
 @dataclass(frozen=True, slots=True)
-class JobCard:
-    """A job as people see it. mark: names it in a session; url: where to take what it made, once it is ready."""
+class JobShown:
+    """Something in the making as pages show it (`components/job.html`).
 
-    mark: str
-    title: str
-    job: Job
-    url: str = ""
+    state: a JobState or "expired", word: the same for people. share: 0 to 1, None while nobody can say. href: where
+    to take what was made, once it is ready.
+    """
+
+    state: str
+    word: str
+    title: str = ""
+    share: float | None = None
+    detail: str = ""
+    note: str = ""
+    href: str = ""
+    link: str = ""
     download: bool = False
+
+
+class JobGoneError(Exception):
+    """The row of a job that is being made was removed: whoever asked for it wants it no more."""
 
 
 JobT = TypeVar("JobT", bound=Job)
 Tell = Callable[[float | None], None]
-# By the first word of a mark: the cards of these rows, for this person. Floors above add theirs.
-CardSource = Callable[[Any, list[int]], Iterable[JobCard]]
-card_sources: dict[str, CardSource] = {}
 
 
 def job_claim(model: type[JobT], pk: int) -> JobT | None:
@@ -86,7 +97,11 @@ def job_claim(model: type[JobT], pk: int) -> JobT | None:
 
 
 def job_teller(job: Job) -> Tell:
-    """A function for the maker to say how far it is (0 to 1, or None); it writes once a second at most."""
+    """A function for the maker to say how far it is (0 to 1, or None); it writes once a second at most.
+
+    It writes by a connection of its own while the maker is within a transaction, where nobody would see it. The
+    function raises JobGoneError.
+    """
     written_s = clock.monotonic_s()
 
     def tell(share: float | None) -> None:
@@ -94,14 +109,35 @@ def job_teller(job: Job) -> Tell:
         if clock.monotonic_s() - written_s < _TELL_EVERY_S:
             return
         written_s = clock.monotonic_s()
-        type(job)._default_manager.filter(pk=job.pk).update(share=share, told_at=clock.now())
+        if not (_written_apart if connection.in_atomic_block else _written)(job, share):
+            raise JobGoneError
 
     return tell
 
 
-def job_put_back(job: Job, reason: str) -> None:
-    """Back into the queue for another attempt (see `jobs_stuck`), or failed for good after the last one."""
-    failed = job.attempts >= ATTEMPTS_MOST
+def _written(job: Job, share: float | None) -> int:
+    return type(job)._default_manager.filter(pk=job.pk).update(share=share, told_at=clock.now())
+
+
+def _written_apart(job: Job, share: float | None) -> int:
+    factory = factory_current()
+    if factory is None:
+        raise RuntimeError("a job is made in a factory, and this is none")
+
+    def write() -> int:
+        try:
+            with factory_context(factory):
+                return _written(job, share)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(write).result()
+
+
+def job_put_back(job: Job, reason: str, *, again: bool = True) -> None:
+    """Back into the queue for another attempt (see `jobs_stuck`), or failed for good: after the last, or not again."""
+    failed = not again or job.attempts >= ATTEMPTS_MOST
     type(job)._default_manager.filter(pk=job.pk).update(
         state=JobState.FAILED if failed else JobState.QUEUED,
         share=None,

@@ -7,6 +7,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from accounts.jobs import Job
+
 
 class Role(models.TextChoices):
     """What a person may do, from least to most; see `accounts.permissions`."""
@@ -165,6 +167,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 
+    @property
+    def scope_words(self) -> list[str]:
+        """What it may do, for people."""
+        return [str(Scope(scope).label) for scope in self.scopes if scope in Scope.values]
+
 
 class SupportGrant(models.Model):
     """An owner's leave for platform staff to look into the factory, for a time."""
@@ -217,6 +224,27 @@ class FactoryExport(models.Model):
 
     def __str__(self) -> str:
         return f"export {self.pk} ({self.state})"
+
+
+class Errand(Job):
+    """What one person asked for and a worker brings, shown to nobody else; it goes when it expires.
+
+    kind: who makes it (`accounts.errands.errand_kinds`), from `asked`. answer: what came of it, for a page. path: the
+    file that it brought, in Django's storage under the factory's folder; empty where it brought none.
+    """
+
+    kind = models.CharField(max_length=40)
+    # Without its person an errand is nobody's: it is put away with its file when its time is over.
+    asked_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    title = models.CharField(_("what"), max_length=200)
+    asked = models.JSONField(default=dict, editable=False)
+    answer = models.JSONField(default=dict, editable=False)
+    file_name = models.CharField(max_length=120, blank=True, editable=False)
+    path = models.CharField(max_length=255, blank=True, editable=False)
+    size_bytes = models.BigIntegerField(_("size"), default=0)
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class WallLink(models.Model):

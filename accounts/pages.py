@@ -11,7 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import Access
 from accounts.access_forms import InvitationForm, PersonAccessForm, RoleForm, role_choices, roles_explained
-from accounts.bulk_invitations import LARGEST_BYTES, Row, bulk_read, bulk_send
+from accounts.bulk_invitations import AT_ONCE, LARGEST_BYTES, Row, bulk_read, bulk_send, bulk_send_ask
+from accounts.errand_pages import errands_note
 from accounts.forms import NameForm
 from accounts.invitations import (
     invitation_create,
@@ -36,6 +37,8 @@ from accounts.reach import places
 from accounts.roles import role_create, role_delete, role_get, role_update
 from common import clock
 from common.errors import DomainError
+from tenants.context import factory_current
+from tenants.models import Factory
 
 
 def _told(request: HttpRequest, deed: Callable[[], object], success: str) -> None:
@@ -226,6 +229,9 @@ def invite_many(request: HttpRequest) -> HttpResponse:
         except DomainError as refused:
             error = refused.detail
     good = [row for row in rows if row.access is not None]
+    factory = factory_current()
+    if len(good) > AT_ONCE and request.POST.get("send") and factory is not None:
+        return _by_worker(request, listed, factory)
     if good and request.POST.get("send"):
         failed = bulk_send(good, actor=actor)
         sent = len(good) - len(failed)
@@ -236,3 +242,12 @@ def invite_many(request: HttpRequest) -> HttpResponse:
         return redirect("people")
     context = {"rows": rows, "good": len(good), "listed": listed, "error": error}
     return render(request, "accounts/invite_many.html", context, status=422 if error else 200)
+
+
+def _by_worker(request: HttpRequest, listed: str, factory: Factory) -> HttpResponse:
+    try:
+        bulk_send_ask(listed, actor=person_asking(request), factory=factory)
+    except DomainError as error:
+        messages.error(request, error.detail)
+    errands_note(request)
+    return redirect("errands")

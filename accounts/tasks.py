@@ -1,7 +1,8 @@
-"""What workers do about people and factories: mails of the public site, exports, and links that end."""
+"""What workers do about people and factories: mails of the public site, errands, exports, and links that end."""
 
 from celery import shared_task
 
+from accounts.errands import errand_make, errands_tend
 from accounts.exports import export_make, exports_tend
 from accounts.finding import factories_tell
 from accounts.wall_links import wall_links_expire
@@ -30,6 +31,25 @@ def expire_wall_links_in_factory(self: FactoryTask) -> None:
 def export_make_task(self: FactoryTask, export_id: int) -> None:
     """Write one export of the factory."""
     export_make(export_id, factory=self.factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def make_errand(self: FactoryTask, errand_id: int) -> None:
+    """Make what somebody of the factory asked for."""
+    errand_make(errand_id, factory=self.factory)
+
+
+@shared_task
+def tend_errands() -> None:
+    """Every minute: put away what is a day old, and take up what a killed worker left."""
+    for_each_factory(tend_errands_in_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def tend_errands_in_factory(self: FactoryTask) -> None:
+    """For one factory."""
+    for errand_id in errands_tend():
+        make_errand.for_factory(self.factory.slug, errand_id)
 
 
 @shared_task

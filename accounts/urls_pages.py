@@ -6,6 +6,7 @@ from accounts import (
     audit_pages,
     domain_pages,
     doors,
+    errand_pages,
     export_pages,
     factory_pages,
     keys_pages,
@@ -52,6 +53,9 @@ urlpatterns = [
     path("factory/support", factory_pages.support_allow, name="support_allow"),
     path("factory/support/<int:grant_id>/end", factory_pages.support_end, name="support_end"),
     path("support/<str:token>", factory_pages.support_arrive, name="support_enter"),
+    path("errands", errand_pages.errands, name="errands"),
+    path("errands/<int:errand_id>/file", errand_pages.errand_file, name="errand_file"),
+    path("errands/<int:errand_id>/remove", errand_pages.errand_away, name="errand_away"),
     path("audit", audit_pages.audit, name="audit"),
     path("audit/export", audit_pages.audit_export, name="audit_export"),
 ]

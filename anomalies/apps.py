@@ -9,8 +9,12 @@ class AnomaliesConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to the floor below, and lend it the client that reaches nothing inside our own network."""
-        from anomalies import receivers  # noqa: F401  # importing it connects it
+        from anomalies import (
+            explore_export,  # noqa: F401  # workers make its errands
+            receivers,  # noqa: F401  # importing it connects it
+        )
         from anomalies.notify import safe_http
+        from anomalies.rules import trying  # noqa: F401  # workers make its errands
         from tenants import own_domain
 
         own_domain.fetch_by(safe_http.fetch)

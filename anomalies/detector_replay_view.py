@@ -6,11 +6,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.jobs import JobShown
 from anomalies.alerts.sentences import metric_title
 from anomalies.detector_figures import WEEK_MS, verdict_met
 from anomalies.detector_replay import BANDS
 from anomalies.detector_replays import Side, Told, known_of
-from anomalies.models import Alert, Verdict
+from anomalies.models import Alert, Replay, Verdict
 from common.times import from_ms
 from common.times import to_ms as ms_of
 from telemetry.figures import age
@@ -31,12 +32,21 @@ def replay_view(told: Told) -> dict[str, Any]:
     """What the page of a back-test shows."""
     replay = told.replay
     metrics = {metric.name: metric for metric in replay.machine.metrics.all()}
+    sides = [_side(side, told, metrics) for side in told.sides]
     return {
         "replay": replay,
+        "job": JobShown(
+            state=replay.state,
+            word=_("Waiting for a worker") if replay.state == Replay.State.WAITING else str(replay.get_state_display()),
+            title=_("Back-test"),
+            share=replay.progress,
+            note=_("You may leave this page: it goes on, and is listed on the detector's page."),
+        ),
         "zone": machine_zone(replay.machine),
         "from_at": from_ms(replay.from_ms),
         "to_at": from_ms(replay.to_ms),
-        "sides": [_side(side, told, metrics) for side in told.sides],
+        "sides": sides,
+        "charts": _charts(told, sides),
         "raised": told.raised,
         "raised_lane": [_raised_place(alert, told) for alert in told.raised],
         "ticks": _ticks(told),
@@ -110,6 +120,35 @@ def _side(side: Side, told: Told, metrics: dict[str, Metric]) -> dict[str, Any]:
         "more": max(len(rows) - _LISTED, 0),
         "lane": lane,
     }
+
+
+def _charts(told: Told, sides: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """For static/js/modules/replay-charts.js."""
+    replay = told.replay
+    known = [known_of(alert) for alert in told.raised]
+    return {
+        "from": replay.from_ms,
+        "to": replay.to_ms,
+        "zone": machine_zone(replay.machine).key,
+        "highest": HIGHEST,
+        "sides": [
+            {
+                "label": str(side.version.version),
+                "score": side.score,
+                "marks": _marks([(row["since_ms"], row["to_ms"]) for row in shown["episodes"]], replay.to_ms),
+            }
+            for side, shown in zip(told.sides, sides, strict=True)
+        ],
+        "raised": _marks([(alert.since_ms, alert.to_ms) for alert in known], replay.to_ms),
+        "raisedLabel": _("Raised in truth"),
+    }
+
+
+def _marks(stretches: Sequence[tuple[int, int | None]], end_ms: int) -> list[dict[str, Any]]:
+    return [
+        {"id": at, "from": since, "to": end_ms if to is None else to, "severity": "high", "title": "", "metrics": []}
+        for at, (since, to) in enumerate(stretches)
+    ]
 
 
 def _rows(sides: Sequence[Side]) -> list[dict[str, Any]]:

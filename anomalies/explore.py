@@ -37,17 +37,17 @@ class Comparison:
     left_out: int = 0
 
     @classmethod
-    def of(cls, params: QueryDict) -> "Comparison":
+    def of(cls, params: QueryDict, *, most: int = MOST_SERIES) -> "Comparison":
         """As an address says it: `s=<machine>/<metric>` as often as needed, `*` for every machine; else defaults."""
         asked = list(dict.fromkeys(text for text in params.getlist("s") if "/" in text))
         found = _found(asked)
         layout = params.get("layout", "")
         days = params.get("shift", "")
         return cls(
-            metrics=found[:MOST_SERIES],
+            metrics=found[:most],
             layout=cast("Layout", layout) if layout in LAYOUTS else "overlay",
             shift_days=int(days) if days.isdecimal() and len(days) < 4 and int(days) in SHIFTS else 0,
-            left_out=max(0, len(found) - MOST_SERIES) + _missing(asked, found),
+            left_out=max(0, len(found) - most) + _missing(asked, found),
         )
 
     @property

@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.audit import audit_record
+from accounts.errand_pages import errands_note
+from accounts.people import person_asking
 from accounts.permissions import page_requires
 from anomalies.explore import (
     LAYOUTS,
@@ -24,10 +25,12 @@ from anomalies.explore import (
     metric_choices,
     shared_choices,
 )
+from anomalies.explore_export import AT_ONCE, Export, export_ask, export_noted
+from anomalies.explore_export import MOST_SERIES as EXPORT_MOST
 from common.errors import DomainError, InvalidInputError
 from common.times import from_ms as instant_of
 from common.times import to_ms
-from telemetry.history.compare_export import bucket_check, compare_buckets, compare_readings
+from telemetry.history.compare_export import bucket_check, compare_buckets
 from telemetry.history.csv_response import csv_download
 from telemetry.history.downsample import bucket_width
 from telemetry.history.windows import Window, window_of
@@ -36,6 +39,7 @@ from telemetry.templatetags.plant import plant_zone
 from telemetry.viewing.preferences import unit_system, units_of
 from telemetry.viewing.saved import may_remove_view, saved_views, view_remove, view_save
 from tenants.context import factory_current
+from tenants.models import Factory
 
 _DEFAULT_S = 300
 _DEFAULT_POINTS = 800
@@ -85,31 +89,39 @@ def explore_choices(request: HttpRequest) -> HttpResponse:
 @require_GET
 @page_requires("view")
 def explore_csv(request: HttpRequest) -> HttpResponseBase:
-    """What is seen as CSV: `from`, `to`, `bucket_ms` as on the screen; `readings=all` for every reading instead."""
-    comparison, factory = Comparison.of(request.GET), factory_current()
+    """What is seen as CSV: `from`, `to`, `bucket_ms` as on the screen; `readings=all` for every reading instead.
+
+    So many readings that it takes longer than a moment are written by a worker, and the page shows how far it is.
+    """
+    comparison, factory = Comparison.of(request.GET, most=EXPORT_MOST), factory_current()
     if not comparison.metrics or factory is None:
         raise InvalidInputError(_("Name at least one series that is there."))
     window = window_of(request.GET.dict(), default_s=_DEFAULT_S)
     zone = comparison_zone(comparison, otherwise=plant_zone())
-    windows = _windows(window, comparison.shift_days, zone)
     system = unit_system(request.GET["units"]) if request.GET.get("units") else units_of(request.user)
-    chosen = by_machine(comparison.metrics)
-    if request.GET.get("readings") == "all":
-        rows = compare_readings(factory, chosen, windows, zone=zone, system=system)
-    else:
+    export = Export(comparison, _windows(window, comparison.shift_days, zone), zone, system)
+    if request.GET.get("readings") != "all":
         bucket_ms = _bucket_ms(request, window)
-        rows = compare_buckets(factory, chosen, windows, bucket_ms=bucket_ms, zone=zone, system=system)
+        chosen = by_machine(comparison.metrics)
+        rows = compare_buckets(factory, chosen, export.windows, bucket_ms=bucket_ms, zone=zone, system=system)
+    elif export.size() > AT_ONCE:
+        return _by_worker(request, export, factory)
+    else:
+        rows = export.rows(factory)
     response = csv_download(request, rows, f"{factory.slug}-comparison")
-    # Whoever takes readings along is written down.
-    audit_record(
-        actor=request.user,
-        action="readings.exported",
-        target=", ".join(comparison.names),
-        metrics=len(comparison.metrics),
-        from_ms=window.from_ms,
-        to_ms=window.to_ms,
-    )
+    export_noted(export, actor=request.user)
     return response
+
+
+def _by_worker(request: HttpRequest, export: Export, factory: Factory) -> HttpResponse:
+    try:
+        export_ask(export, actor=person_asking(request), factory=factory)
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        export_noted(export, actor=request.user)
+    errands_note(request)
+    return redirect("errands")
 
 
 @require_POST

@@ -3,7 +3,7 @@
 import structlog
 from django.db import transaction
 
-from accounts.jobs import JobState, Tell, job_claim, job_put_back, job_teller
+from accounts.jobs import JobGoneError, JobState, Tell, job_claim, job_put_back, job_teller
 from common import clock
 from common.units import UnitSystem
 from reports.announcing import announce_ready
@@ -29,6 +29,8 @@ def report_make(*, factory: Factory, report_id: int) -> bool:
         return False
     try:
         _make(factory, report)
+    except JobGoneError:
+        _log.info("report_gone", report=report.pk)
     except StoreUnavailableError as error:
         job_put_back(report, f"History could not be read: {error}")
     except Exception as error:  # noqa: BLE001  # the process edge: a report that breaks must say so, not stay “being made”

@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.jobs import IN_THE_MAKING
+from accounts.jobs import IN_THE_MAKING, JobShown, JobState
 from accounts.models import User
 from accounts.permissions import page_requires
 from common import clock
@@ -22,7 +22,6 @@ from reports.requesting import report_request
 from reports.schedule import WeeklyTime, week_until
 from reports.tasks import report_enqueue
 from reports.wording import instant_text, period_text
-from telemetry.templatetags.plant import percent
 from tenants.context import factory_current
 from tenants.models import Factory
 
@@ -101,9 +100,18 @@ def _row(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "period": period_text(told),
-        "done": percent(report.share) if report.share is not None else "",
+        "job": _job(report),
         "created": instant_text(report.created_at.astimezone(zone).isoformat()),
     }
+
+
+def _job(report: Report) -> JobShown:
+    note = ""
+    if report.state == JobState.FAILED:
+        note = _("It could not be made. Try again; if it fails again, tell your administrator.")
+    elif report.in_the_making and report.error:
+        note = _("An attempt failed; it is tried again by itself.")
+    return JobShown(state=report.state, word=str(report.get_state_display()), share=report.share, note=note)
 
 
 def _next_due(factory: Factory, now: datetime) -> str:

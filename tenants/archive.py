@@ -2,7 +2,7 @@
 
 A gzipped tar: `manifest.json`, `tables/<table>.tsv` (PostgreSQL's COPY text with a line of column names first),
 `files/<path>`, and whatever the floors above keep (`parts`: readings, as `telemetry.store.archiving` writes them, so
-that an archive of one store can be restored into another). People's open sessions and earlier exports are left out.
+that an archive of one store can be restored into another). People's open sessions, errands and earlier exports are left out.
 """
 
 import io
@@ -33,7 +33,7 @@ from tenants.search_path import connection
 
 _log = structlog.get_logger(__name__)
 FORMAT = 1
-_LEFT_OUT = {"django_session", "django_migrations", "accounts_factoryexport"}
+_LEFT_OUT = {"django_session", "django_migrations", "accounts_factoryexport", "accounts_errand"}
 # Where exports wait to be fetched, below the factory's folder: no archive holds another.
 EXPORTS = "exports"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"

@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext
 
+from accounts.actions import EXPLAINED
 from accounts.permissions import may_administer, permits
 
 register = template.Library()
@@ -20,6 +21,12 @@ def may(user: Any, action: str) -> bool:
 def administers(user: Any) -> bool:
     """`{% if user|administers %}`: whether this person may open the factory's admin."""
     return may_administer(user)
+
+
+@register.filter
+def in_words(actions: list[str]) -> list[str]:
+    """`{{ role.actions|in_words|join:"; " }}`: actions as people read them."""
+    return [str(EXPLAINED[action]) for action in actions if action in EXPLAINED]
 
 
 @register.filter

@@ -1,6 +1,5 @@
 """What is wrong, in the reader's words: “Vibration 7.90 mm/s, normal 1.80–3.10, since 10:42 CET”."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from anomalies.detection.explain import Carrier
 from anomalies.detection.features import Aspect
 from common import clock
 from telemetry.figures import age, figure
+from telemetry.metric_titles import title_of
 from telemetry.models import Metric
 
 _MOST_NAMED = 2
@@ -33,8 +33,7 @@ def metric_title(metric: Metric) -> str:
     name = metric.name
     if metric.unit and name.lower().endswith(suffix) and len(name) > len(suffix):
         name = name[: -len(suffix)]
-    words = re.sub(r"[_.:/\-\s]+", " ", name).strip()
-    return words[:1].upper() + words[1:]
+    return title_of(name)
 
 
 def since_text(since_at: datetime, zone: ZoneInfo) -> str:

@@ -119,23 +119,27 @@ def backtest(
     to_ms: int,
     within_s: float = WITHIN_S,
     monotonic: Callable[[], float] = time.monotonic,
+    tell: Callable[[float], None] | None = None,
 ) -> Backtest:
     """Run a rule over the readings of [from_ms, to_ms), machine by machine, for about `within_s` seconds.
 
-    Holds at most a piece of the readings of one machine. Raises BacktestInvalidError, StoreUnavailableError.
+    tell: is called after each piece with the share that is done, 0 to 1. Holds at most a piece of the readings of one
+    machine. Raises BacktestInvalidError, StoreUnavailableError.
     """
     if not 0 < to_ms - from_ms <= DAYS_MOST * 24 * _HOUR_MS:
         raise BacktestInvalidError(_("Choose at most %(days)d days.") % {"days": DAYS_MOST})
     machines = machines_meant(rule.machines, Machine.objects.select_related("line__site").order_by("key"))
     until_s = monotonic() + within_s
     found = []
-    for machine in machines:
+    for place, machine in enumerate(machines):
         program = program_of(rule, machine.key, machine_zone(machine))
         if program is None:
             continue
         run = _Run(rule, program, MachineBacktest(machine, from_ms), from_ms, to_ms)
         while run.at_ms < to_ms and monotonic() < until_s:
             run.step()
+            if tell is not None:
+                tell((place + run.share) / len(machines))
         found.append(run.end())
     return Backtest(from_ms, to_ms, found)
 
@@ -152,6 +156,11 @@ class _Run:
         self._piece_ms = 6 * _HOUR_MS
         self._machines = _machines(program, found.machine)
         self._fired_ms = from_ms
+
+    @property
+    def share(self) -> float:
+        """How much of its time was looked at, 0 to 1."""
+        return max(0.0, self.at_ms - self._from_ms) / (self._to_ms - self._from_ms)
 
     def step(self) -> None:
         """One piece."""

@@ -3,31 +3,32 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.errand_pages import errand_shown, errands_note
+from accounts.jobs import JobState
+from accounts.people import person_asking
 from accounts.permissions import page_requires, permits
 from anomalies.models import Rule
 from anomalies.rules.api import rules_file
-from anomalies.rules.backtest import backtest
 from anomalies.rules.building import builder_view, draft_errors, draft_sentence, past_view
 from anomalies.rules.drafts import Data, draft_changed, draft_of
 from anomalies.rules.gallery import BY_KEY, TEMPLATES, draft_from
-from anomalies.rules.keeping import rule_change, rule_checked, rule_create, rule_delete, rules_enable
+from anomalies.rules.keeping import rule_change, rule_create, rule_delete, rules_enable
 from anomalies.rules.sentences import Names, rule_sentence
+from anomalies.rules.trying import draft_try, draft_try_ask, tried_found, tried_get
 from anomalies.rules.validation import rule_parse
 from anomalies.rules.yaml_files import FILE_MOST, rules_import
 from anomalies.rules.zones import zones_newest
-from common import clock
 from common.errors import DomainError
 from telemetry.models import Machine
-
-_DAYS = 30
-_DAY_MS = 86_400_000
+from tenants.context import factory_current
 
 
 @require_GET
@@ -96,18 +97,45 @@ def rule_said(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page_requires("rules")
 def rule_try(request: HttpRequest) -> HttpResponse:
-    """How often the draft would have fired in the last 30 days."""
+    """How often the draft would have fired in the last 30 days; what takes longer than a moment, a worker finds out."""
     data = draft_of(request.POST)
     try:
-        rule = rule_checked({**data, "name": data["name"] or "-"})
-        now_ms = clock.now_ms()
-        context: dict[str, Any] = past_view(backtest(rule, from_ms=now_ms - _DAYS * _DAY_MS, to_ms=now_ms), data)
+        context = _past(request, data)
     except DomainError as error:
         details = [str(each["detail"]) for each in error.errors] or [error.detail]
         context = {"refused": list(dict.fromkeys(details))}
     if _wants_part(request):
         return render(request, "anomalies/rules/partials/_past.html", context)
     return _builder(request, data, rule=_rule_of(request), asked=True, more=context)
+
+
+@require_GET
+@never_cache
+@page_requires("rules")
+def rule_tried(request: HttpRequest, errand_id: int) -> HttpResponse:
+    """A draft that a worker tries, with what it found; asked by HTMX, the past alone."""
+    try:
+        errand = tried_get(errand_id, person=person_asking(request))
+    except DomainError as error:
+        raise Http404(error.detail) from error
+    data = errand.asked["draft"]
+    context: dict[str, Any] = {"tried": errand, "job": errand_shown(errand)}
+    if errand.state == JobState.READY:
+        context = past_view(tried_found(errand), data)
+    if _wants_part(request):
+        return render(request, "anomalies/rules/partials/_past.html", context)
+    rule = Rule.objects.filter(pk=errand.asked.get("rule")).first()
+    return _builder(request, data, rule=rule, asked=True, more=context)
+
+
+def _past(request: HttpRequest, data: Data) -> dict[str, Any]:
+    found, factory = draft_try(data), factory_current()
+    if found.complete or factory is None:
+        return past_view(found, data)
+    rule = _rule_of(request)
+    errand = draft_try_ask(data, rule_id=rule.pk if rule else None, actor=person_asking(request), factory=factory)
+    errands_note(request)
+    return {"tried": errand, "job": errand_shown(errand)}
 
 
 @require_POST

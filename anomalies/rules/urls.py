@@ -18,6 +18,7 @@ page_patterns: list[URLPattern | URLResolver] = [
     path("rules/draft", pages.rule_draft, name="rule_draft"),
     path("rules/said", pages.rule_said, name="rule_said"),
     path("rules/try", pages.rule_try, name="rule_try"),
+    path("rules/tried/<int:errand_id>", pages.rule_tried, name="rule_tried"),
     path("rules/file", pages.rules_download, name="rules_download"),
     path("rules/upload", pages.rules_upload, name="rules_upload"),
     path("rules/<int:rule_id>", pages.rule_edit, name="rule_edit"),

@@ -304,6 +304,7 @@ _EVERY_S = {
     "reports.tasks.make_due": 60.0,
     "tenants.tasks.delete_due_factories": 60.0,
     "accounts.tasks.expire_wall_links": 60.0,
+    "accounts.tasks.tend_errands": 60.0,
     "accounts.tasks.tend_exports": 900.0,
     "telemetry.tasks.apply_retention": 3600.0,
     "telemetry.tasks.review_metrics": 60.0,

@@ -6,9 +6,13 @@ import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from accounts import pages
 from accounts.bulk_invitations import BulkInvalidError, bulk_read
-from accounts.models import CustomRole, Invitation, User
+from accounts.errands import errand_make
+from accounts.models import CustomRole, Errand, Invitation, User
+from accounts.tasks import make_errand
 from telemetry.models import Line, Site
+from tenants.context import factory_context
 from tenants.models import Factory
 from tests.conftest import FactoryClient
 
@@ -75,3 +79,17 @@ def test_what_is_no_list_of_people_says_so(plant: Factory, admin: User, content:
 def test_semicolons_of_spreadsheets_and_a_byte_order_mark_are_understood(plant: Factory, admin: User) -> None:
     rows = bulk_read("\ufeffemail;role\nx@acme.example;viewer\n".encode(), actor=admin)
     assert [(row.email, row.problem) for row in rows] == [("x@acme.example", "")]
+
+
+def test_many_are_sent_by_a_worker_while_a_page_says_how_far_it_is(
+    plant: Factory, admin: User, client_for: Callable[..., FactoryClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_errand, "for_factory", lambda _slug, _pk: None)
+    monkeypatch.setattr(pages, "AT_ONCE", 2)
+    browser = client_for(admin)
+    assert browser.post("/people/invite", {"listed": FILE, "send": "1"})["Location"] == "/errands"
+    assert not mail.outbox
+    with factory_context(plant):
+        assert errand_make(Errand.objects.get().pk, factory=plant)
+    assert len(mail.outbox) == 3
+    assert "3 invitations are on their way" in browser.get("/errands").content.decode()

@@ -113,7 +113,7 @@ def test_the_page_shows_how_far_it_is_and_asks_again(in_acme: Factory, owner: Us
     page = client_for(owner).get("/factory/exports").content.decode()
     assert "Tables" in page
     assert "12 / 80" in page
-    assert 'hx-trigger="every 1s"' in page
+    assert 'hx-trigger="poll"' in page
     assert "Export the factory" not in page
 
 

@@ -7,8 +7,13 @@ import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.models import AuditEntry, User
+from accounts import admin_exchange
+from accounts.errands import errand_make
+from accounts.models import AuditEntry, Errand, User
+from accounts.tasks import make_errand
+from common.errors import LimitReachedError
 from telemetry.models import Line, Machine, Metric, Site
+from tenants.context import factory_context
 from tenants.models import Factory
 from tests.conftest import FactoryClient
 
@@ -99,3 +104,34 @@ def test_the_plan_holds_for_files_too(
 def test_only_admins_come_here(in_acme: Factory, supervisor: User, client_for: ClientFor) -> None:
     for door in ("import/", "export/"):
         assert client_for(supervisor).get(MACHINES + door).status_code == 403
+
+
+def test_a_long_file_is_taken_in_by_a_worker_as_a_whole_or_not_at_all(
+    in_acme: Factory, admin: User, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_errand, "for_factory", lambda _slug, _pk: None)
+    monkeypatch.setattr(admin_exchange, "AT_ONCE", 2)
+    browser = client_for(admin)
+    for names in (["M01", "M02", "M03"], ["M01", "M04", "M05"]):
+        file = SimpleUploadedFile("rows.csv", "\n".join(["key,name", *(f"{key},Mixer" for key in names)]).encode())
+        preview = browser.post(f"{MACHINES}import/", {"import_file": file, "format": "0"})
+        confirm = preview.context["confirm_form"]
+        sent = {name: confirm[name].value() or "" for name in confirm.fields}
+        assert browser.post(f"{MACHINES}process_import/", sent)["Location"] == "/errands"
+    assert not Machine.objects.exists()
+    with factory_context(in_acme):
+        second, first = Errand.objects.all()
+        assert errand_make(first.pk, factory=in_acme)
+        assert set(Machine.objects.values_list("key", flat=True)) == {"M01", "M02", "M03"}
+        entry = AuditEntry.objects.get(action="machine.imported")
+        assert (entry.actor, Machine.objects.get(key="M01").name) == (admin.email, "Mixer")
+        monkeypatch.setattr("telemetry.equipment_exchange.machine_new_check", _full)
+        assert not errand_make(second.pk, factory=in_acme)
+        assert Machine.objects.count() == 3
+    page = browser.get("/errands").content.decode()
+    assert "3 new rows" in page
+    assert "Nothing was taken in" in page
+
+
+def _full(_key: str) -> None:
+    raise LimitReachedError("no room")

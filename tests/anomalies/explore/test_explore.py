@@ -13,11 +13,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEntry, User
+from accounts.errands import errand_make
+from accounts.models import AuditEntry, Errand, User
+from accounts.tasks import make_errand
+from anomalies import explore_pages
 from common.times import to_ms
 from telemetry.models import Line, Machine, Metric, SavedView, Site
 from telemetry.readings import ReadingBatch, Series
 from telemetry.store import reading_store
+from tenants.context import factory_context
 from tenants.models import Factory
 from tests.conftest import FactoryClient
 
@@ -195,3 +199,32 @@ def test_page_asks_no_more_of_the_database_for_more_series(
 
     one = queries("s=P1/temperature")
     assert queries("s=P1/temperature&s=P2/temperature&s=P1/flow/in&s=P2/flow/in") <= one + 1
+
+
+def test_readings_too_many_for_a_moment_are_written_by_a_worker_within_reach(
+    plant: dict[str, Machine],
+    viewer: User,
+    client_for: Clients,
+    monkeypatch: pytest.MonkeyPatch,
+    in_acme: Factory,
+) -> None:
+    times = T0 + np.arange(600) * 1000
+    store(plant["P1"], "temperature", times, np.arange(600) / 6)
+    query = f"s=P1/temperature&from={T0}&to={T0 + HOUR_MS}&readings=all"
+    at_once = rows(client_for(viewer), query)
+    assert len(at_once) == 600
+    monkeypatch.setattr(explore_pages, "AT_ONCE", 599)
+    monkeypatch.setattr(make_errand, "for_factory", lambda _slug, _pk: None)
+    client = client_for(viewer)
+    assert client.get(f"/explore/export.csv?{query}")["Location"] == "/errands"
+    with factory_context(in_acme):
+        errand = Errand.objects.get()
+        assert errand_make(errand.pk, factory=in_acme)
+    assert "600" in client.get("/errands").content.decode()
+    written = b"".join(client.get(f"/errands/{errand.pk}/file").streaming_content).decode()
+    assert list(csv.DictReader(io.StringIO(written))) == at_once
+    with factory_context(in_acme):
+        User.objects.filter(pk=viewer.pk).update(reach={"sites": [999], "lines": []})
+        Errand.objects.update(state="queued", started_at=None)
+        assert not errand_make(errand.pk, factory=in_acme)
+        assert Errand.objects.get().state == "failed", "what is out of reach by now is not written"

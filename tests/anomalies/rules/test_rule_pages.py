@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.models import AuditEntry
+from accounts.errands import errand_make
+from accounts.models import AuditEntry, Errand
+from accounts.tasks import make_errand
 from anomalies.models import Rule
+from anomalies.rules import trying
 from anomalies.rules.drafts import draft_changed, draft_of
 from anomalies.rules.gallery import TEMPLATES
 from anomalies.rules.keeping import rule_create
@@ -202,6 +205,28 @@ def test_the_past_is_shown_before_anything_is_saved(browser, plant):
     assert "Give a number." in refused
     with factory_context(plant):
         assert not Rule.objects.exists()
+
+
+def test_a_past_that_takes_long_is_found_out_by_a_worker_and_is_there_after_a_reload(browser, plant, monkeypatch):
+    monkeypatch.setattr(make_errand, "for_factory", lambda _slug, _pk: None)
+    monkeypatch.setattr(trying, "AT_ONCE_S", 0.0)
+    part = browser.post("/rules/try", FORM, headers={"HX-Request": "true"}).content.decode()
+    with factory_context(plant):
+        errand = Errand.objects.get()
+    path = f"/rules/tried/{errand.pk}"
+    assert f'hx-get="{path}"' in part
+    assert "<progress" in part
+    assert 'value="Hot and loud"' in browser.get(path).content.decode(), "the draft comes back with its past"
+    assert path not in browser.get("/errands").content.decode()
+    with factory_context(plant):
+        assert errand_make(errand.pk, factory=plant)
+    assert path in browser.get("/errands").content.decode()
+    found = browser.get(path, headers={"HX-Request": "true"}).content.decode()
+    assert 'id="rule-past-found"' in found
+    assert "hx-trigger" not in found
+    whole = browser.get(path).content.decode()
+    assert 'id="rule-past-found"' in whole
+    assert 'value="Hot and loud"' in whole
 
 
 @pytest.mark.parametrize("template", [template.key for template in TEMPLATES])
