@@ -53,7 +53,8 @@ def test_a_screen_opened_by_a_link_needs_nobody_until_the_link_is_revoked(trial:
     expect(wall.locator("[data-machine]").first).to_be_visible(timeout=60_000)
 
     admin.page.goto(f"{trial.factory_url()}/wall-links")
-    admin.page.get_by_role("button", name="Revoke “Hall 2”").first.click()
+    admin.page.get_by_label("Revoke: Hall 2", exact=True).first.click()
+    admin.page.get_by_role("button", name="Yes, revoke: Hall 2").first.click()
     expect(wall.get_by_text("This link has ended", exact=False)).to_be_visible(timeout=60_000)
     for person in (admin, screen):
         person.errors = [error for error in person.errors if not _CUT.search(error) and not _AWAY.search(error)]
