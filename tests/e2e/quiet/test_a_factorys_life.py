@@ -1,7 +1,7 @@
 """A second person signs up and invites others, each role tries every door, and the factory moves house."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -12,7 +12,7 @@ from accounts.models import Role
 from accounts.permission_table import ADMIN, ANYBODY, SIGN_IN, Door, doors, roles_for
 from tests.e2e.conftest import Person
 from tests.e2e.plant.test_first_day import PASSWORD, follow_link_in_mail, open_latest_mail_to
-from tests.e2e.trial import Trial
+from tests.e2e.trial import Trial, running_trial
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
 NewPerson = Callable[..., Person]
@@ -22,6 +22,13 @@ INVITED = (Role.VIEWER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN)
 _SAMPLES = {"int": "999999", "str": "nothing", "slug": "nothing"}
 # They prove by their link or body, whoever asks.
 _OWN_PROOF = {"api_report_download"}
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Trial]:
+    """Another installation, which has never heard of the factory."""
+    with running_trial(simulator=False) as running:
+        yield running
 
 
 def _signed_up(trial: Trial, person: Person) -> None:
@@ -95,9 +102,9 @@ def _wrong_answers(trial: Trial, person: Person, role: str) -> list[str]:
 
 
 def test_a_factory_is_signed_up_peopled_tried_exported_deleted_and_restored_elsewhere(
-    quiet_trial: Trial, trial: Trial, new_person: NewPerson, tmp_path: Path
+    quiet_trial: Trial, elsewhere: Trial, new_person: NewPerson, tmp_path: Path
 ) -> None:
-    here, elsewhere = quiet_trial, trial
+    here = quiet_trial
     owner = new_person()
     _signed_up(here, owner)
     wrong: list[str] = []
