@@ -106,27 +106,38 @@ def admit(parsed: ParsedPayload, *, factory_slug: str, now_ms: int) -> Admitted:
     """
     rejected = list(parsed.rejected)
     batch = parsed.batch
-    placed = _placed(parsed, rejected, room_of(factory_slug))
-    good = _Window.of(_limits_known(factory_slug), now_ms).accepted(parsed, rejected, placed)
+    window = _Window.of(_limits_known(factory_slug), now_ms)
+    within = window.within(batch)
+    placed = _placed(parsed, within, rejected, room_of(factory_slug))
+    window.refuse(parsed, placed & ~within, rejected)
+    good = placed & within
     wait_s = _bucket(factory_slug).charge(len(batch) + len(parsed.rejected))
     return Admitted(batch if good.all() else batch.only(good), rejected, wait_s)
 
 
-def _placed(parsed: ParsedPayload, rejected: list[Rejection], room: PlanRoom) -> BoolArray:
-    """Which readings have names that may be, and a place in the plan; the others are added to the rejected."""
-    good = np.ones(len(parsed.batch), np.bool_)
+def _placed(parsed: ParsedPayload, within: BoolArray, rejected: list[Rejection], room: PlanRoom) -> BoolArray:
+    """Which readings have names that may be, and a place in the plan; the others are added to the rejected.
+
+    within: which lie within the accepted times; a new name of which nothing does is given no place that it can't use.
+    """
+    batch = parsed.batch
     # A thousand devices' thousand names cost one look at a set.
-    if room.has(parsed.batch.keys):
-        return good
-    for code, (machine, metric) in enumerate(parsed.batch.keys):
+    if room.has(batch.keys):
+        return np.ones(len(batch), np.bool_)
+    faults: dict[int, tuple[str, str]] = {}
+    timely = np.bincount(batch.codes[within], minlength=len(batch.keys)) > 0
+    for code, (machine, metric) in enumerate(batch.keys):
         if (machine, metric) in room.keys:
             continue
-        fault = name_fault(machine, metric) or room.take(machine, metric)
+        fault = name_fault(machine, metric) or (room.take(machine, metric) if timely[code] else None)
         if fault is not None:
-            named = parsed.batch.codes == code
-            good &= ~named
-            rejected += [Rejection(place, metric, *fault, machine) for place in parsed.index[named].tolist()]
-    return good
+            faults[code] = fault
+    bad: BoolArray = np.isin(batch.codes, list(faults))
+    for at in np.flatnonzero(bad).tolist():
+        code = int(batch.codes[at])
+        machine, metric = batch.keys[code]
+        rejected.append(Rejection(int(parsed.index[at]), metric, *faults[code], machine))
+    return ~bad
 
 
 def _limits_known(slug: str) -> Limits:
@@ -158,16 +169,18 @@ class _Window:
     def of(cls, limits: Limits, now_ms: int) -> "_Window":
         return cls(now_ms, now_ms - limits.past_ms, now_ms + limits.ahead_ms)
 
-    def accepted(self, parsed: ParsedPayload, rejected: list[Rejection], placed: BoolArray) -> BoolArray:
-        """Which of those that have a place lie within; the others of them are added to the rejected."""
+    def within(self, batch: ReadingBatch) -> BoolArray:
+        """Which readings lie within."""
+        found: BoolArray = (batch.t_ms >= self.first_ms) & (batch.t_ms <= self.last_ms)
+        return found
+
+    def refuse(self, parsed: ParsedPayload, outside: BoolArray, rejected: list[Rejection]) -> None:
+        """Add readings that lie outside to the rejected, each with its reason."""
         batch = parsed.batch
-        within = (batch.t_ms >= self.first_ms) & (batch.t_ms <= self.last_ms)
-        for at in np.flatnonzero(placed & ~within).tolist():
+        for at in np.flatnonzero(outside).tolist():
             machine, metric = batch.keys[batch.codes[at]]
             code, detail = self._fault(int(batch.t_ms[at]))
             rejected.append(Rejection(int(parsed.index[at]), metric, code, detail, machine))
-        good: BoolArray = placed & within
-        return good
 
     def _fault(self, t_ms: int) -> tuple[str, str]:
         if t_ms > self.last_ms:

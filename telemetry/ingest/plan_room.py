@@ -26,11 +26,14 @@ from tenants.models import Factory
 
 _log = structlog.get_logger(__name__)
 _LOOK_EVERY_S = 2.0
-# What was promised and is still not registered then never arrived at the drain, or was refused for its time.
+# What was promised and is still not registered then never arrived at the drain. What a room refuses for that long is
+# looked at once more, in case what is registered has changed in a way that no count shows.
 _PROMISED_S = 30.0
 # Names of a factory that nobody has looked at are only remembered as well spelt.
 _UNLOOKED_KEYS = 20_000
-_Version = tuple[int, int, int | None]
+# So many factories may be looked at, at once, in one process.
+_LOCKS = 16
+_Version = tuple[int | None, ...]
 
 
 @dataclass(slots=True)
@@ -38,41 +41,54 @@ class PlanRoom:
     """What of one factory has a place: all that is registered, and what was promised a place since.
 
     Without limits, every name gets one: nobody has looked yet, or the database is away, and the drain will tell.
+    Safe from any thread.
     """
 
     limits: Limits | None = None
     version: _Version | None = None
+    read_s: float = 0.0
     keys: set[Key] = field(default_factory=set)
     machines: set[str] = field(default_factory=set)
     _counts: Counter[str] = field(default_factory=Counter)
     _promised: list[tuple[float, Key]] = field(default_factory=list)
+    _refused: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def has(self, keys: Sequence[Key]) -> bool:
         """Whether all of these have a place."""
         return self.keys.issuperset(keys)
 
     def take(self, machine: str, metric: str) -> tuple[str, str] | None:
-        """Give a new metric a place; the code and the detail of the refusal when there is none."""
-        if self.limits is not None:
+        """Give a metric a place, unless it has one; the code and the detail of the refusal when there is none."""
+        with self._lock:
+            if (machine, metric) in self.keys:
+                return None
+            if self.limits is None:
+                if len(self.keys) < _UNLOOKED_KEYS:
+                    self._keep(machine, metric)
+                return None
             code = self._full(machine, self.limits)
             if code:
+                self._refused = True
                 return code, no_room(code, machine, metric, self.limits)
             self._promised.append((clock.monotonic_s(), (machine, metric)))
-        if self.limits is not None or len(self.keys) < _UNLOOKED_KEYS:
             self._keep(machine, metric)
-        return None
+            return None
 
-    def unkept_promises(self) -> bool:
-        """Whether a place was promised long ago: what is registered has to be read again."""
-        return bool(self._promised) and clock.monotonic_s() - self._promised[0][0] > _PROMISED_S
+    def doubtful(self) -> bool:
+        """Whether what is registered has to be read again: a place was promised long ago, or refused all the while."""
+        long_ago_s = clock.monotonic_s() - _PROMISED_S
+        promised = bool(self._promised) and self._promised[0][0] < long_ago_s
+        return promised or (self._refused and self.read_s < long_ago_s)
 
     def follow(self, older: "PlanRoom") -> None:
         """Keep the promises of the room that this one takes the place of, as far as they are young."""
         young_s = clock.monotonic_s() - _PROMISED_S
-        for at_s, key in older._promised:
-            if at_s > young_s and key not in self.keys:
-                self._promised.append((at_s, key))
-                self._keep(*key)
+        with older._lock:
+            for at_s, key in older._promised:
+                if at_s > young_s and key not in self.keys:
+                    self._promised.append((at_s, key))
+                    self._keep(*key)
 
     def learn(self, keys: Iterable[Key], machines: Iterable[str]) -> None:
         """Take note of what is registered."""
@@ -93,9 +109,11 @@ class PlanRoom:
         return "series_limit" if len(self.keys) >= limits.series else ""
 
 
-_rooms: ExpiringMap[str, PlanRoom] = ExpiringMap(size=500, fresh_s=math.inf)
+# More than one node has factories that send at one time: whoever is pushed out has to be read whole again.
+_rooms: ExpiringMap[str, PlanRoom] = ExpiringMap(size=2_000, fresh_s=math.inf)
 _looked: ExpiringMap[str, bool] = ExpiringMap(size=10_000, fresh_s=_LOOK_EVERY_S)
-_looking = threading.Lock()
+# By factory, so that one whose tables are slow to answer holds up few others.
+_looking = [threading.Lock() for _ in range(_LOCKS)]
 
 
 def room_of(slug: str) -> PlanRoom:
@@ -110,8 +128,11 @@ def room_of(slug: str) -> PlanRoom:
 
 def room_learn(factory: Factory) -> None:
     """Look what is registered, every two seconds at most; for whoever may wait for the database."""
+    if _looked.fresh(factory.slug):
+        return
+    looking = _looking[hash(factory.slug) % _LOCKS]
     # What nobody has looked at has to be waited for; where something is known, one looks and the others go on.
-    if _looked.fresh(factory.slug) or not _looking.acquire(blocking=room_of(factory.slug).limits is None):
+    if not looking.acquire(blocking=room_of(factory.slug).limits is None):
         return
     try:
         if not _looked.fresh(factory.slug):
@@ -121,7 +142,7 @@ def room_learn(factory: Factory) -> None:
     except DatabaseError as error:
         _log.warning("plan_room_unknown", factory=factory.slug, error=str(error)[:200])
     finally:
-        _looking.release()
+        looking.release()
 
 
 def rooms_forget() -> None:
@@ -144,11 +165,11 @@ def _told(sentence: str, name: str) -> str:
 
 
 def _look(factory: Factory) -> None:
-    before, limits, version = room_of(factory.slug), limits_of(factory), _version()
-    if before.limits is not None and before.version == version and not before.unkept_promises():
+    before, limits, version = room_of(factory.slug), limits_of(factory), _version(factory)
+    if before.limits is not None and before.version == version and not before.doubtful():
         before.limits = limits
         return
-    room = PlanRoom(limits, version)
+    room = PlanRoom(limits, version, clock.monotonic_s())
     # The whole plant's: whoever sends may also be somebody who sees a part of it only.
     metrics = Metric._base_manager.order_by().values_list("machine__key", "name")
     room.learn(metrics.iterator(), Machine._base_manager.order_by().values_list("key", flat=True).iterator())
@@ -156,7 +177,8 @@ def _look(factory: Factory) -> None:
     _rooms.put(factory.slug, room)
 
 
-def _version() -> _Version:
-    """Differs once anything was made or deleted."""
-    found = Metric._base_manager.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
-    return Machine._base_manager.count(), found["count"], found["newest"]
+def _version(factory: Factory) -> _Version:
+    """Differs once anything was made or deleted, or the address is another factory's."""
+    machines = Machine._base_manager.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
+    metrics = Metric._base_manager.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
+    return factory.pk, machines["count"], machines["newest"], metrics["count"], metrics["newest"]

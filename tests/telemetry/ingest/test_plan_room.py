@@ -1,5 +1,7 @@
 """What the plan has no room for is refused at the door before it is acknowledged, and never what has a place."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.db import OperationalError
 
@@ -99,6 +101,45 @@ def test_a_young_promise_outlives_a_look(send_to_plan, door_journal, acme, monke
     with factory_context(acme):
         Machine.objects.create(key="made-by-an-admin")
     assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 400
+
+
+def test_a_name_whose_times_are_all_refused_takes_nobodys_place(send_to_plan, door_journal):
+    send = send_to_plan(max_machines=1)
+    answer = send({"machine": "M01", "timestamp": 1_000, "metrics": {"a": 1.0}})
+    assert [one["code"] for one in answer.json()["errors"]] == ["timestamp_too_old"]
+    assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 201
+
+
+def test_a_machine_made_in_the_place_of_another_is_let_in(send_to_plan, door_journal, acme, monkeypatch):
+    monkeypatch.setattr(plan_room._looked, "_fresh_s", 0.0)
+    send = send_to_plan(max_machines=1)
+    with factory_context(acme):
+        Machine.objects.create(key="M01")
+        assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 400
+        Machine.objects.all().delete()
+        Machine.objects.create(key="M02")
+    assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 201
+
+
+def test_what_is_refused_for_long_is_looked_up_once_more(send_to_plan, door_journal, acme, monkeypatch):
+    monkeypatch.setattr(plan_room._looked, "_fresh_s", 0.0)
+    send = send_to_plan(max_machines=1)
+    with factory_context(acme):
+        Machine.objects.create(key="M01")
+        assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 400
+        Machine.objects.update(key="M02")
+    assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 400, "no count tells of the change"
+    monkeypatch.setattr(plan_room, "_PROMISED_S", 0.0)
+    assert send({"machine": "M02", "metrics": {"a": 1.0}}).status_code == 201
+
+
+def test_threads_together_give_away_no_more_places_than_there_are(acme):
+    plan_room.room_learn(acme)
+    room = plan_room.room_of("acme")
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda n: room.take(f"M{n % 500}", "a"), range(4_000), chunksize=1))
+    assert len(room.keys) == len(room.machines) == acme.plan.max_machines
+    assert sum(refusal is None for refusal in found) == 8 * acme.plan.max_machines
 
 
 def test_a_connected_device_meets_the_plan_too(acme, ingest_key, monkeypatch):
