@@ -8,13 +8,14 @@ process that asks stands.
 While Valkey is away each process keeps to its share of the rate: half of the rate is divided by what each took of the
 factory's readings in the last minutes, because a plant mostly sends through one door, and half evenly, so that a door
 that begins to be used is not shut. The shares of those who knew each other add up to one. A process that starts while
-Valkey is away knows of nobody.
+Valkey is away knows of nobody: it takes an equal part, of as many as this node's file says there were.
 """
 
 import os
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import redis
@@ -32,6 +33,7 @@ _QUIET_S = 1.0
 _AWAY_S = 1.0
 # How long what a process took counts for its share, and when one that takes nothing is no longer counted at all.
 _HABIT_S, _GONE_S = 60.0, 300.0
+_FILE = "rate_doors"
 # What is left of the bucket, on Valkey's clock; `alone` means that spent tokens were lost count of while it was away.
 # Then how many processes take readings of the factory, and which part of them this one took.
 _SETTLE = """
@@ -87,17 +89,29 @@ class Settled(NamedTuple):
         return (self.took + 1 / self.doors) / 2
 
 
-class RateSharing:
-    """The thread of one process, begun with the first bucket that is used; safe from any thread."""
+def _journal_dir() -> Path:
+    from django.conf import settings
 
-    def __init__(self, client: Callable[[], redis.Redis] = valkey) -> None:
+    return Path(settings.JOURNAL_DIR)
+
+
+class RateSharing:
+    """The thread of one process, begun with the first bucket that is used; safe from any thread.
+
+    directory: of the node, where all its processes may write.
+    """
+
+    def __init__(
+        self, client: Callable[[], redis.Redis] = valkey, directory: Callable[[], Path] = _journal_dir
+    ) -> None:
         self._client = client
+        self._directory = directory
         self._touched: dict[str, TokenBucket] = {}
         self._told_s: dict[str, float] = {}
         self._alone: set[str] = set()
         self._shares: dict[str, float] = {}
-        # The most processes that any factory was seen to have: what is guessed of one that was never settled.
-        self._doors = 1
+        # The most processes that any factory was seen to have, 0 before any: what is guessed of one never settled.
+        self._doors = 0
         self._door = uuid.uuid4().hex[:8]
         self._awake = threading.Event()
         self._pid = 0
@@ -131,7 +145,7 @@ class RateSharing:
             # What was reported is lost count of: those who come back may not be charged for it twice.
             for slug, bucket, _report in reports:
                 self._alone.add(slug)
-                bucket.stand_alone(self._shares.get(slug, 1 / self._doors))
+                bucket.stand_alone(self._shares.get(slug) or 1 / self._doors_known())
             _log.warning("rates_not_shared", factories=len(reports), error=str(error)[:200])
             self._awake.clear()
             raise
@@ -139,10 +153,31 @@ class RateSharing:
             bucket.settle(settled.level)
             self._alone.discard(slug)
             self._shares[slug] = settled.share
-            self._doors = max(self._doors, settled.doors)
             if not report.spent:
                 self._touched.pop(slug, None)
                 self._told_s.pop(slug, None)
+        self._doors_seen(max(settled.doors for settled in found))
+
+    def _doors_seen(self, doors: int) -> None:
+        """Leave word of it to those who start while Valkey is away."""
+        if doors <= self._doors:
+            return
+        self._doors = doors
+        try:
+            new = self._directory() / f"{_FILE}.{self._door}"
+            new.write_text(str(doors), encoding="ascii")
+            new.replace(self._directory() / _FILE)
+        except OSError as error:
+            _log.warning("doors_not_kept", doors=doors, error=str(error))
+
+    def _doors_known(self) -> int:
+        """How many processes share a factory's rate, from what was seen or left; 1 where nobody ever knew."""
+        if self._doors:
+            return self._doors
+        try:
+            return max(1, int((self._directory() / _FILE).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            return 1
 
     def _due(self) -> list[tuple[str, TokenBucket]]:
         now_s = clock.monotonic_s()

@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[3]
 class Process:
     """What one process has of a factory's rate, without its thread."""
 
-    def __init__(self, slug="mill", *, rate=100.0, burst=100.0, client=valkey):
+    def __init__(self, slug="mill", *, rate=100.0, burst=100.0, client=valkey, node=Path("/nonexistent")):
         self.slug = slug
         self.bucket = TokenBucket(rate=rate, burst=burst)
-        self.sharing = RateSharing(client)
+        self.sharing = RateSharing(client, lambda: node)
         self.sharing._begin = lambda: None
 
     def charge(self, amount):
@@ -120,7 +120,7 @@ def test_while_valkey_is_away_processes_that_know_each_other_get_the_plans_rate_
 
 def test_while_valkey_is_away_the_door_that_takes_most_keeps_most(now):
     busy, seldom = Process(rate=1_000.0), Process(rate=1_000.0)
-    for _ in range(2):
+    for _ in range(5):
         for process, amount in ((busy, 90), (seldom, 10)):
             process.charge(amount)
             process.round()
@@ -158,6 +158,32 @@ def test_a_factory_that_was_never_told_of_is_shared_among_as_many_as_another_has
     _lose_valkey(door)
     unknown.charge(1_000)
     assert unknown.wait_s() == pytest.approx((1_000 - 50) / 500)
+
+
+def test_processes_that_start_while_valkey_is_away_share_the_rate_among_as_many_as_there_were(now, tmp_path):
+    before = [Process(rate=1_000.0, node=tmp_path) for _ in range(4)]
+    for door in before + before:
+        door.charge(10)
+        door.round()
+    started = [Process("dairy", rate=1_000.0, node=tmp_path) for _ in range(4)]
+    _lose_valkey(*started)
+    assert sum(_taken_in(20, started, now)) == pytest.approx(20 * 1_000, rel=0.03)
+
+
+def test_a_smaller_node_leaves_word_of_its_own_size(tmp_path):
+    (tmp_path / "rate_doors").write_text("16")
+    door = Process(node=tmp_path)
+    door.charge(1)
+    door.round()
+    assert (tmp_path / "rate_doors").read_text() == "1"
+    assert [file.name for file in tmp_path.iterdir()] == ["rate_doors"]
+
+
+def test_a_word_that_nobody_can_read_counts_for_nothing(now, tmp_path):
+    (tmp_path / "rate_doors").write_text("\0many")
+    door = Process(rate=1_000.0, client=away, node=tmp_path)
+    _lose_valkey(door)
+    assert sum(_taken_in(10, [door], now)) == pytest.approx(10 * 1_000, rel=0.02)
 
 
 def test_when_valkey_is_back_everybody_has_the_whole_rate_again(now):
