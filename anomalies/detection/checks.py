@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from anomalies.detection.grid import Grid
 from telemetry.readings import Float64Array
 
-# Stuck: the very same reading for four times as long as it ever lasted in training, and for 300 cells at least.
+# Stuck: the very same reading for four times as long as it ever lasted in training, and at least for this long and so
+# many readings. By readings alone a metric of every few minutes would have to stand still for most of a day.
 _LONGER_THAN_EVER = 4
-_SHORTEST_CELLS = 300
+_SHORTEST_MS, _SHORTEST_READINGS = 300_000, 30
 # A metric that seldom changes in training (a setpoint, a state) may well stand still.
 _SMALLEST_SHARE_OF_CHANGES = 0.05
 
@@ -58,8 +59,14 @@ def longest_flat_ms(grid: Grid) -> dict[str, int]:
         if len(starts) < _SMALLEST_SHARE_OF_CHANGES * len(rows) or len(starts) < 2:
             continue
         lengths = np.diff(grid.t_ms[rows[np.append(starts, len(rows) - 1)]])
-        limits[metric] = int(max(_LONGER_THAN_EVER * int(lengths.max()), _SHORTEST_CELLS * grid.step_ms))
+        usual = float(np.median(np.diff(grid.t_ms[rows])))
+        limits[metric] = int(max(_LONGER_THAN_EVER * int(lengths.max()), _SHORTEST_READINGS * usual, _SHORTEST_MS))
     return limits
+
+
+def stuck_metrics(runs: Mapping[str, FlatRun], limits_ms: Mapping[str, int]) -> dict[str, FlatRun]:
+    """The runs that have lasted too long for their metric."""
+    return {m: run for m, run in runs.items() if m in limits_ms and run.lasted_ms >= limits_ms[m]}
 
 
 def _changes(grid: Grid, column: int, rows: NDArray[np.int64], before: FlatRun | None) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import structlog
 from numpy.typing import NDArray
 
 from anomalies.detection.calibrate import Change, Decision, Evidence
-from anomalies.detection.checks import FlatRun, flat_runs
+from anomalies.detection.checks import FlatRun, flat_runs, stuck_metrics
 from anomalies.detection.courses import Course
 from anomalies.detection.detector import Detector
 from anomalies.detection.explain import Carrier, carriers_of
@@ -94,7 +94,7 @@ def stream_score(
         peak=course.peak if course.active else max((d.peak for d in watched.decisions), default=0.0),
         carriers=carriers_of(detector, watched, from_ms=since, to_ms=end) if since is not None else [],
         score=_recent_score(watched),
-        stuck={m: run for m, run in runs.items() if run.lasted_ms >= detector.flat_limit_ms.get(m, 1 << 62)},
+        stuck=stuck_metrics(runs, detector.flat_limit_ms),
         holds_ms={m: detector.clock.hold.get(m, 1) * detector.clock.step_ms for m in detector.metrics},
         state=_kept(model, course, runs),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalies.detection.calibrate import Change
+from anomalies.detection.checks import FlatRun, flat_runs, stuck_metrics
 from anomalies.detection.detector import Detector, NotEnoughDataError, detector_fit
 from anomalies.detection.grid import Clock, Grid, cells_from_series, clock_for, grid_from_cells, interval_ms
 from anomalies.detection.stream import course_begin, stream_judge
@@ -44,8 +45,20 @@ def recording_watch(recording: Recording, *, learn_rows: int, normal: Recording 
     grid = _as_taught(grid, detector)
     watched = stream_judge(detector, course_begin(detector), grid, from_ms=int(grid.t_ms[0]) + cells * clock.step_ms)
     began = np.isin(watched.t_ms, [d.t_ms for d in watched.decisions if d.change is Change.BEGAN])
+    stuck = _stuck(detector, _rows(grid, slice(cells, len(grid))))
+    began |= stuck & ~np.concatenate([[False], stuck[:-1]])
     row_of = (recording.t_ms - grid.t_ms[0]) // clock.step_ms
-    return Verdicts(*(_by_row(part, cells, row_of) for part in (watched.active, began, watched.score)))
+    return Verdicts(*(_by_row(part, cells, row_of) for part in (watched.active | stuck, began, watched.score)))
+
+
+def _stuck(detector: Detector, grid: Grid) -> np.ndarray:
+    """Where the check beside the judges has an alert of its own: some metric stands still; shape (n,)."""
+    runs: dict[str, FlatRun] = {}
+    found = np.zeros(len(grid), dtype=np.bool_)
+    for at in range(len(grid)):
+        runs = flat_runs(_rows(grid, slice(at, at + 1)), runs)
+        found[at] = bool(stuck_metrics(runs, detector.flat_limit_ms))
+    return found
 
 
 def _cells_of(recording: Recording, learn_rows: int, grid: Grid) -> int:

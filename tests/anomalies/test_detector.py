@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anomalies.detection.calibrate import episodes
-from anomalies.detection.checks import FlatRun, flat_runs
+from anomalies.detection.checks import FlatRun, flat_runs, longest_flat_ms, stuck_metrics
 from anomalies.detection.detector import (
     NotEnoughDataError,
     detector_fit,
@@ -13,6 +13,8 @@ from anomalies.detection.detector import (
 )
 from anomalies.detection.explain import explain
 from anomalies.detection.features import Aspect
+from anomalies.detection.grid import cells_from_series, clock_for, grid_from_cells
+from telemetry.readings import Series
 from tests.anomalies.synthetic import grid_of, healthy, part_of
 
 HOUR = 3600
@@ -166,6 +168,18 @@ def test_a_sensor_that_stands_still_is_known_by_its_equal_readings(detector):
     runs = flat_runs(grid, {})
     assert runs["vibration_mm_s"].lasted_ms == 699_000 > detector.flat_limit_ms["vibration_mm_s"]
     assert runs["motor_current_a"].lasted_ms < 10_000
+
+
+@pytest.mark.parametrize(("every_ms", "limit_ms"), [(1_000, 300_000), (5_000, 300_000), (180_000, 30 * 180_000)])
+def test_a_metric_is_stuck_after_five_minutes_and_thirty_of_its_own_readings(every_ms, limit_ms):
+    values = np.random.default_rng(1).normal(40.0, 1.0, 600)
+    part = Series("M01", "valve_pct", np.arange(600, dtype=np.int64) * every_ms, values)
+    clock = clock_for({"valve_pct": float(every_ms)})
+    cells = cells_from_series(part, clock.step_ms)
+    grid = grid_from_cells([cells], clock, from_ms=0, to_ms=600 * every_ms)
+    assert longest_flat_ms(grid) == {"valve_pct": limit_ms}
+    assert stuck_metrics({"valve_pct": FlatRun(40.0, 0, limit_ms)}, longest_flat_ms(grid))
+    assert not stuck_metrics({"valve_pct": FlatRun(40.0, 0, limit_ms - 1)}, longest_flat_ms(grid))
 
 
 def test_equal_readings_are_followed_over_batches():

@@ -89,6 +89,17 @@ def test_a_drop_of_the_flow_is_an_alarm_and_what_was_before_is_not(tmp_path):
     assert all(alarms[row] for row in range(640, 900))
 
 
+def test_a_valve_that_stands_still_is_an_alarm_as_it_is_in_the_product(tmp_path):
+    noise = np.random.default_rng(2)
+    for name, stuck_from in (("train_normal.csv", 500), ("plant.csv", 200)):
+        values = noise.normal(50.0, 1.0, (500, 2))
+        values[stuck_from:, 1] = 50.0
+        (tmp_path / name).write_text("flow,valve\n" + "".join(f"{a:.4f},{b:.4f}\n" for a, b in values))
+    alarms = [alarm for _series, _row, alarm, _score in SETS["tep"](tmp_path, tmp_path).rows]
+    assert not any(alarms[:229])
+    assert all(alarms[231:])
+
+
 def test_labelled_recordings_teach_what_others_are(tmp_path):
     noise, time_s = np.random.default_rng(1), np.arange(8_192) / 8_192
     (tmp_path / "taught" / "inputs").mkdir(parents=True)
