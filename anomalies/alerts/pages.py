@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.models import User
 from accounts.permissions import page_requires
 from anomalies.alerts.accepting import alert_accept, level_acceptable
+from anomalies.alerts.evidence_table import evidence_table
 from anomalies.alerts.handling import (
     COMMENT_LENGTH,
     ShelfInvalidError,
@@ -31,6 +33,7 @@ from anomalies.alerts.similar import alerts_similar
 from anomalies.console import AlertFilter, alerts_page, banner_read, source_choices, state_choices, storm_alerts
 from anomalies.machine_view import alert_view_config, evidence_parts
 from anomalies.models import Alert, Severity, Verdict
+from anomalies.notify.inbox import inbox_of, inbox_read, unread_count
 from common import clock
 from common.errors import DomainError, InvalidInputError
 from telemetry.history.spans import machine_zone
@@ -74,9 +77,13 @@ def alerts(request: HttpRequest) -> HttpResponse:
 def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     """One alert: what, since when, why, what it was before, and what people did about it."""
     found = _alert_or_404(alert_id)
+    if isinstance(request.user, User):
+        # Whoever came here by mail needs no bell any more.
+        inbox_read(inbox_of(request.user).filter(alert=found), request.user)
     context = {
         "alert": found,
         "parts": evidence_parts(found, units=units_of(request.user)),
+        "evidence": evidence_table(found),
         "config": alert_view_config(found, units=units_of(request.user)),
         "similar": alerts_similar(found),
         "acceptable": level_acceptable(found),
@@ -89,8 +96,9 @@ def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
 @require_GET
 @page_requires("view")
 def alert_banner(request: HttpRequest) -> HttpResponse:
-    """The worst thing that is wrong right now, for the top of every page; empty when nothing is."""
-    return render(request, "anomalies/partials/_banner.html", {"banner": banner_read()})
+    """The worst thing that is wrong right now, for the top of every page, and the count beside the bell."""
+    unread = unread_count(request.user) if isinstance(request.user, User) else 0
+    return render(request, "anomalies/partials/_banner.html", {"banner": banner_read(), "unread": unread})
 
 
 @require_POST

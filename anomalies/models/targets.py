@@ -55,11 +55,13 @@ class ContactPreference(models.Model):
     )
     email = models.BooleanField(_("E-mail"), default=True)
     push = models.BooleanField(_("Push on this person's browsers"), default=True)
+    in_app = models.BooleanField(_("In the app"), default=True)
     sms = models.BooleanField(_("SMS"), default=False)
     whatsapp = models.BooleanField(_("WhatsApp"), default=False)
     # The least severity for each: “low” is everything.
     email_from = models.CharField(_("E-mail from"), max_length=10, default="low")
     push_from = models.CharField(_("Push from"), max_length=10, default="high")
+    in_app_from = models.CharField(_("In the app from"), max_length=10, default="low")
     phone_from = models.CharField(_("SMS and WhatsApp from"), max_length=10, default="high")
     quiet_from = models.TimeField(_("Quiet from"), null=True, blank=True)
     quiet_to = models.TimeField(_("Quiet until"), null=True, blank=True)

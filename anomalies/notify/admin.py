@@ -22,7 +22,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     # The body of a message may hold a code; the payload, what only its recipient should read.
     fields: ClassVar[list[str]] = [
         *("created_at", "channel", "recipient", "subject", "occasion", "state"),
-        *("attempts", "sent_at", "last_error"),
+        *("attempts", "sent_at", "read_at", "last_error"),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:

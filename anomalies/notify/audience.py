@@ -13,6 +13,11 @@ from telemetry.history.spans import machine_zone
 DEFAULT_CHANNELS = (ChannelName.EMAIL, ChannelName.PUSH)
 
 
+def ways_to_tell(channels: Sequence[str]) -> tuple[str, ...]:
+    """By which channels people are told where these are asked for; whatever it is, the app keeps it for them."""
+    return tuple(dict.fromkeys((*(channels or DEFAULT_CHANNELS), ChannelName.IN_APP)))
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Who is told now, and the steps that wait for an acknowledgement. routes: the names of those it takes."""
@@ -60,7 +65,7 @@ class Audiences:
             if (person := self.directory.on_call(schedule.pk, subject.at)) is not None
         ]
         for person in dict.fromkeys(people):
-            yield from self.directory.person_tells(person, step.channels or DEFAULT_CHANNELS, subject)
+            yield from self.directory.person_tells(person, ways_to_tell(step.channels), subject)
         for target in step.targets.all():
             tell = self.directory.target_tell(target.pk)
             if tell is not None:
@@ -68,13 +73,13 @@ class Audiences:
 
     def _everybody(self, subject: Subject) -> Iterator[Tell]:
         for person in self.directory.handlers():
-            yield from self.directory.person_tells(person, DEFAULT_CHANNELS, subject)
+            yield from self.directory.person_tells(person, ways_to_tell(()), subject)
 
     def _named(self, wishes: Sequence[Wish], subject: Subject) -> Iterator[Tell]:
         """Whom a rule names. A route named is followed whatever it asks for, at its first step."""
         for wish in wishes:
             for person in wish.people(self.directory, subject.at):
-                yield from self.directory.person_tells(person, wish.channels or DEFAULT_CHANNELS, subject)
+                yield from self.directory.person_tells(person, ways_to_tell(wish.channels), subject)
             for target in wish.targets(self.directory):
                 if (tell := self.directory.target_tell(target)) is not None:
                     yield tell

@@ -137,7 +137,7 @@ def _wanted(wish: ContactPreference, channel: str, subject: Subject) -> bool:
         ChannelName.PUSH: (wish.push, wish.push_from),
         ChannelName.SMS: (wish.sms, wish.phone_from),
         ChannelName.WHATSAPP: (wish.whatsapp, wish.phone_from),
-        ChannelName.IN_APP: (True, Severity.LOW),
+        ChannelName.IN_APP: (wish.in_app, wish.in_app_from),
     }[ChannelName(channel)]
     if not on or _RANK[subject.severity] < _RANK.get(str(least), 0):
         return False

@@ -227,11 +227,15 @@ class PreferenceForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic a
 
     email_from = forms.ChoiceField(label=_("E-mail from severity"), choices=Severity.choices)
     push_from = forms.ChoiceField(label=_("Push from severity"), choices=Severity.choices)
+    in_app_from = forms.ChoiceField(label=_("In the app from severity"), choices=Severity.choices)
     phone_from = forms.ChoiceField(label=_("SMS and WhatsApp from severity"), choices=Severity.choices)
 
     class Meta:
         model = ContactPreference
-        fields = ("email", "email_from", "push", "push_from", "sms", "whatsapp", "phone_from", "quiet_from", "quiet_to")
+        fields = (
+            *("email", "email_from", "push", "push_from", "in_app", "in_app_from"),
+            *("sms", "whatsapp", "phone_from", "quiet_from", "quiet_to"),
+        )
         widgets: ClassVar[dict[str, Any]] = {"quiet_from": _time(), "quiet_to": _time()}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

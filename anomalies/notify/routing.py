@@ -29,6 +29,7 @@ from anomalies.notify.audience import Audiences, subject_of
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.delivery import Content
 from anomalies.notify.directory import Tell
+from anomalies.notify.inbox import delivered_if_in_app, inbox_tell_of
 from anomalies.notify.news import Item, News, item_of
 from anomalies.notify.storms import OVER_S, storm_decide
 from anomalies.notify.told import places_told, told_before_of, worse_of
@@ -199,8 +200,9 @@ def _write(outcome: _Outcome, *, grouped: bool, now: datetime) -> int:
             if known not in composed:
                 with tell.reader.speaking():
                     composed[known] = channel.compose(news)
-            rows.append(_row(tell, news, composed[known], now))
+            rows.append(delivered_if_in_app(_row(tell, news, composed[known], now)))
     Notification.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    inbox_tell_of(rows)
     return len(rows)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies.notify.pages import deliveries, on_call, preferences, routes, targets
+from anomalies.notify.pages import deliveries, inbox, on_call, preferences, routes, targets
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications", routes.routes, name="routes"),
@@ -24,6 +24,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/deliveries", deliveries.deliveries, name="deliveries"),
     path("notifications/deliveries/resume", deliveries.delivery_resume, name="delivery_resume"),
     path("notifications/deliveries/<int:notification_id>/again", deliveries.delivery_again, name="delivery_again"),
+    path("inbox", inbox.inbox, name="inbox"),
+    path("inbox/newest", inbox.inbox_newest, name="inbox_newest"),
+    path("inbox/read", inbox.inbox_read_all, name="inbox_read_all"),
+    path("inbox/<int:entry_id>", inbox.inbox_open, name="inbox_open"),
+    path("inbox/<int:entry_id>/mark", inbox.inbox_mark, name="inbox_mark"),
     path("account/notifications", preferences.preferences, name="preferences"),
     path("account/notifications/phone", preferences.phone, name="preference_phone"),
     path("account/notifications/code", preferences.phone_code, name="preference_code"),

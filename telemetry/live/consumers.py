@@ -46,7 +46,7 @@ class LiveConsumer(FactoryConsumer):
             await self.close(code=NOT_PERMITTED)
             return
         reach = reach_of(self.user)
-        self._viewer = LiveViewer(self, wire_of(self.base_send))
+        self._viewer = LiveViewer(self, wire_of(self.base_send), self._user_id)
         if reach is not None:
             self._viewer.machines = await self.run_in_factory(machine_keys_within, reach)
             self._rechecking = asyncio.create_task(self._recheck(reach))

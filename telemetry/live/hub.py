@@ -29,15 +29,18 @@ _RETRY_S = 1.0
 _GAPS_EVERY_S, _GAPS_KEPT_S = 0.25, 60.0
 
 
-def live_publish(slug: str, message: Mapping[str, Any]) -> None:
-    """Send one message of the live contract (alert, state, status) to every live socket of a factory.
+def live_publish(slug: str, message: Mapping[str, Any], *, user_id: int | None = None) -> None:
+    """Send one message of the live contract (alert, state, status, inbox) to every live socket of a factory.
+
+    user_id: to that person's sockets alone.
 
     Synchronous, from any thread or process. Live news is a courtesy: when Valkey is away it is logged and dropped, and
     pages find the truth in PostgreSQL.
     """
     text = msgspec.json.encode(message).decode()
     try:
-        group_publish(valkey(), sockets_group(slug), {"type": "live.message", "factory": slug, "text": text})
+        event = {"type": "live.message", "factory": slug, "text": text, "user_id": user_id}
+        group_publish(valkey(), sockets_group(slug), event)
         if message.get("code") == "history_current":
             # Whoever came while history was behind has a hole where the store had not been told yet.
             gap = {"type": "live.gap", "factory": slug, "until_s": clock.now().timestamp()}

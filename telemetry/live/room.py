@@ -38,10 +38,11 @@ _AT_ONCE = 8
 
 @dataclass(slots=True, eq=False)
 class LiveViewer:
-    """One open socket: where to send, what it watches, and the machines that it may see (None for all)."""
+    """One open socket: where to send, what it watches, the machines that it may see (None for all), and whose it is."""
 
     owner: Owner
     wire: Wire
+    user_id: int | None = None
     machines: frozenset[str] | None = None
     history_s: int = 0
     spec: WatchSpec | None = None
@@ -176,11 +177,15 @@ class LiveRoom:
     # --- from the factory ---
 
     def _heard_message(self, event: Event) -> None:
-        """An alert, a state or a status, for everybody who may see its machine."""
+        """An alert, a state or a status, for everybody who may see its machine; an inbox's news, for its person."""
         packet = Packet(event["text"].encode())
         about: frozenset[str] | None = None
+        only = event.get("user_id")
         for viewer in self._viewers:
-            if viewer.machines is not None:
+            if only is not None:
+                if viewer.user_id != only:
+                    continue
+            elif viewer.machines is not None:
                 about = machines_named(packet.text) if about is None else about
                 if not about <= viewer.machines:
                     continue

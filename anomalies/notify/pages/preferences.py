@@ -12,6 +12,7 @@ from accounts.people import person_asking
 from accounts.permissions import VIEW, page_requires
 from anomalies.models import ChannelName, ContactPreference, Notification, PushSubscription
 from anomalies.notify.browsers import browser_forget, browser_subscribe
+from anomalies.notify.channels import PERSONAL
 from anomalies.notify.forms import CodeForm, PhoneForm, PreferenceForm
 from anomalies.notify.json_body import json_body
 from anomalies.notify.phone_numbers import phone_change, phone_confirm, phone_remove
@@ -79,8 +80,7 @@ def phone_code(request: HttpRequest) -> HttpResponse:
 def preference_test(request: HttpRequest) -> HttpResponse:
     """Send oneself a test by one channel."""
     channel = request.POST.get("channel", "")
-    allowed = {ChannelName.EMAIL, ChannelName.SMS, ChannelName.WHATSAPP, ChannelName.PUSH}
-    if channel in allowed and person_test(person_asking(request), channel):
+    if channel in PERSONAL and person_test(person_asking(request), channel):
         messages.success(request, _("The test is on its way."))
     else:
         messages.error(request, _("This way is switched off, or not set up."))
@@ -111,7 +111,8 @@ def _page(
 ) -> HttpResponse:
     person = person_asking(request)
     wish = ContactPreference.objects.filter(user=person).first() or ContactPreference(user=person)
-    told = Notification.objects.filter(user=person).select_related("alert__machine").order_by("-pk")[:_TOLD_SHOWN]
+    # What was sent out of the house; what is in the app has a page of its own.
+    sent = Notification.objects.filter(user=person).exclude(channel=ChannelName.IN_APP)
     context: dict[str, Any] = {
         "form": form or PreferenceForm(instance=wish),
         "phone_form": phone_form or PhoneForm(initial={"phone": wish.phone}),
@@ -121,9 +122,7 @@ def _page(
         "phones": TwilioSettings.read(),
         "browsers": PushSubscription.objects.filter(user=person),
         "push_key": public_key(),
-        "told": list(told),
+        "told": list(sent.select_related("alert__machine").order_by("-pk")[:_TOLD_SHOWN]),
     }
-    # What is shown has been seen.
-    Notification.objects.filter(user=person, channel=ChannelName.IN_APP, read_at=None).update(read_at=clock.now())
     wrong = any(each is not None and each.errors for each in (form, phone_form, code_form))
     return render(request, "anomalies/notify/preferences.html", context, status=422 if wrong else 200)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 
 from anomalies.alerts.finding import Finding
 from anomalies.alerts.opening import alert_raise
-from anomalies.models import Alert, AlertEvent, Notice
+from anomalies.models import Alert, AlertEvent, ChannelName, Notice, Notification
 from anomalies.notify.addresses import networks_parse
 from anomalies.notify.notices import notice_write
 from common import clock
@@ -83,6 +84,11 @@ def storm(machines: list[Machine], severity: str = "high") -> list[Alert]:
     for alert, event in zip(alerts, events, strict=True):
         notice_write(alert, occasion="raised", event=event)
     return alerts
+
+
+def sent_out() -> QuerySet[Notification]:
+    """The outbox without what people are told in the app, which never leaves it."""
+    return Notification.objects.exclude(channel=ChannelName.IN_APP)
 
 
 def settle() -> None:

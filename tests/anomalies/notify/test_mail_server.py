@@ -18,7 +18,7 @@ from common import clock
 from common.times import from_ms
 from telemetry.models import Machine
 from tenants.context import factory_context
-from tests.anomalies.notify.conftest import settle, storm
+from tests.anomalies.notify.conftest import sent_out, settle, storm
 from tests.anomalies.synthetic import healthy, series_of, stored
 from tests.conftest import person_make
 
@@ -65,7 +65,7 @@ def test_a_server_that_is_away_and_comes_back_gets_the_mail_once(machine, operat
     smtp.stop()
     raised(machine)
     assert drain() == 0
-    row = Notification.objects.get()
+    row = sent_out().get()
     assert (row.state, row.attempts) == (NotificationState.PENDING, 1)
     assert "refused" in row.last_error
     smtp.start()
@@ -79,7 +79,7 @@ def test_a_server_that_says_later_is_asked_later(machine, operator, smtp, raised
     smtp.mode("refuse 451")
     raised(machine)
     assert drain() == 0
-    row = Notification.objects.get()
+    row = sent_out().get()
     assert (row.state, row.attempts) == (NotificationState.PENDING, 1)
     assert row.last_error.startswith("451")
     assert row.next_attempt_at > clock.now()
@@ -90,14 +90,14 @@ def test_a_mail_refused_for_good_is_given_up_at_once_and_sent_again_by_hand(mach
     smtp.mode(mode)
     raised(machine)
     assert drain() == 0
-    row = Notification.objects.get()
+    row = sent_out().get()
     assert (row.state, row.attempts) == (NotificationState.DEAD, 1)
     assert row.last_error.startswith("55")
     assert not TargetHealth.objects.filter(failures__gt=0).exists(), "one address's refusal is no fault of the server"
     smtp.mode("accept")
     notification_retry(row)
     assert drain() == 1
-    assert Notification.objects.get().state == NotificationState.SENT
+    assert sent_out().get().state == NotificationState.SENT
 
 
 def test_a_slow_server_is_given_up_on_in_time(machine, operator, smtp, raised, settings):
@@ -105,7 +105,7 @@ def test_a_slow_server_is_given_up_on_in_time(machine, operator, smtp, raised, s
     smtp.mode("hang")
     raised(machine)
     assert drain() == 0
-    row = Notification.objects.get()
+    row = sent_out().get()
     assert row.state == NotificationState.PENDING
     assert "timed out" in row.last_error.lower()
 
@@ -116,8 +116,8 @@ def test_a_server_in_trouble_is_left_alone_and_no_attempts_are_wasted_on_it(in_a
     smtp.stop()
     raised(Machine.objects.create(key="M07"))
     assert drain() == 0
-    assert Notification.objects.filter(attempts=1).count() == OPENS_AFTER
-    assert Notification.objects.filter(attempts=0).count() == 3
+    assert sent_out().filter(attempts=1).count() == OPENS_AFTER
+    assert sent_out().filter(attempts=0).count() == 3
     smtp.start()
     assert drain() == 0, "it is paused"
     TargetHealth.objects.update(open_until=clock.now())
@@ -177,7 +177,7 @@ def test_a_worker_killed_while_mailing_leaves_one_message_id(live_factory, proce
     first, second = smtp.wait_for(2)
     assert first["Message-ID"] == second["Message-ID"]
     with factory_context(live_factory):
-        assert Notification.objects.get().state == NotificationState.SENT
+        assert sent_out().get().state == NotificationState.SENT
         assert Notice.objects.get().told
     again = subprocess.run(command, env=process_environment, capture_output=True, text=True, timeout=120)
     assert again.stdout.strip() == "0", again.stderr
@@ -187,7 +187,7 @@ def test_the_timeline_says_who_was_told(machine, operator, smtp, raised):
     alert = raised(machine)
     drain()
     entry = alert.events.get(kind="notified")
-    assert entry.comment == f"{operator} (E-mail)"
+    assert entry.comment == f"{operator} (E-mail, In the app)"
 
 
 def test_the_picture_is_drawn_in_the_plants_time_and_survives_strange_names(in_acme, raised):

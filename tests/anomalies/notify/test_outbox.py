@@ -16,6 +16,7 @@ from anomalies.notify.outbox import drain
 from common import clock
 from telemetry.models import Machine
 from tenants.context import factory_context
+from tests.anomalies.notify.conftest import sent_out
 from tests.conftest import person_make
 
 
@@ -88,7 +89,7 @@ def test_a_server_that_is_away_is_tried_again_later_with_the_same_message_id(mac
 
     with patch.object(email.EmailMultiAlternatives, "send", refuse):
         assert drain() == 0
-    row = Notification.objects.get()
+    row = sent_out().get()
     assert (row.state, row.attempts) == (NotificationState.PENDING, 1)
     assert row.next_attempt_at > clock.now()
     assert drain() == 0, "not before its time"
@@ -106,8 +107,8 @@ def test_after_enough_attempts_it_is_given_up_and_shown(machine, operator, raise
             Notification.objects.update(next_attempt_at=before)
             TargetHealth.objects.update(open_until=None)
             drain()
-            waits.append((Notification.objects.get().next_attempt_at - before) / timedelta(seconds=1))
-    row = Notification.objects.get()
+            waits.append((sent_out().get().next_attempt_at - before) / timedelta(seconds=1))
+    row = sent_out().get()
     assert (row.state, row.attempts) == (NotificationState.DEAD, outbox.MAX_ATTEMPTS)
     assert "gone" in row.last_error
     assert [15 <= waits[0] < 20, 30 <= waits[1] < 38, 60 <= waits[2] < 74] == [True] * 3, waits
@@ -118,7 +119,7 @@ def test_an_address_that_does_not_exist_is_not_tried_again(machine, operator, ra
     refusal = SMTPRecipientsRefused({operator.email: (550, b"no such user")})
     with patch.object(email.EmailMultiAlternatives, "send", side_effect=refusal):
         drain()
-    assert Notification.objects.get().state == NotificationState.DEAD
+    assert sent_out().get().state == NotificationState.DEAD
 
 
 def test_one_message_that_fails_does_not_hold_back_the_others(machine, operator, owner, raised):
@@ -131,7 +132,7 @@ def test_one_message_that_fails_does_not_hold_back_the_others(machine, operator,
 
     with patch.object(email.EmailMultiAlternatives, "send", refuse_one):
         assert drain() == 1
-    assert Notification.objects.get(recipient=owner.email).state == NotificationState.SENT
+    assert sent_out().get(recipient=owner.email).state == NotificationState.SENT
 
 
 def test_two_workers_that_drain_at_once_send_each_message_once(live_factory, raised):

@@ -117,7 +117,7 @@ def test_who_would_be_told_now_is_answered_step_by_step(in_acme, client_for, adm
     RouteStep.objects.create(route=route, roles=["operator"], channels=["email"])
     RouteStep.objects.create(route=route, roles=["admin"], channels=["email"], after_min=10)
     shown = client.get(page).content.decode()
-    assert f"{operator.email} (E-mail)" in shown
+    assert f"{operator.email} (E-mail, In the app)" in shown
     assert "after 10 minutes without an acknowledgement" in shown
 
 
@@ -219,10 +219,17 @@ def test_a_schedule_is_made_in_the_order_of_its_numbers_and_somebody_stands_in(
 
 def test_a_person_chooses_how_to_be_told(in_acme, client_for, operator):
     client = client_for(operator)
-    data = {"email": "on", "email_from": "high", "push_from": "critical", "phone_from": "critical"}
+    data = {
+        "email": "on",
+        "email_from": "high",
+        "push_from": "critical",
+        "in_app_from": "high",
+        "phone_from": "critical",
+    }
     assert client.post("/account/notifications", data).status_code == 302
     wish = ContactPreference.objects.get()
     assert (wish.user, wish.email, wish.email_from, wish.push) == (operator, True, "high", False)
+    assert (wish.in_app, wish.in_app_from) == (False, "high")
     half = client.post("/account/notifications", {**data, "quiet_from": "22:00"})
     assert half.status_code == 422
     assert client.post("/account/notifications", {**data, "sms": "on"}).status_code == 302

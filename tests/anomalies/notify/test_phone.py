@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from anomalies.models import ContactPreference, Notification, NotificationState, Route, RouteStep, TargetHealth
+from anomalies.models import ContactPreference, NotificationState, Route, RouteStep, TargetHealth
 from anomalies.notify.channels.phone import phone_sent_today
 from anomalies.notify.outbox import drain
 from anomalies.notify.phone_numbers import (
@@ -20,6 +20,7 @@ from anomalies.notify.phone_numbers import (
     phone_confirm,
 )
 from common import clock
+from tests.anomalies.notify.conftest import sent_out
 
 PHONE = "+48123456789"
 
@@ -86,7 +87,7 @@ def test_what_twilios_refusals_mean(twilio, reachable, machine, raised, status, 
     Route.objects.get().steps.update(channels=["sms"])
     raised(machine)
     assert drain() == 0
-    row = Notification.objects.get()
+    row = sent_out().get()
     assert row.state == state
     assert str(code) in row.last_error
     assert TargetHealth.objects.filter(key="twilio", failures=1).exists() is blamed
@@ -99,7 +100,7 @@ def test_a_phone_gets_no_more_messages_a_day_than_the_operator_allows(twilio, re
         raised(machine, cause=f"rule:{number}")
         drain()
     assert len(twilio.received) == phone_sent_today(PHONE) == 3
-    assert "messages of the day" in Notification.objects.get(state=NotificationState.DEAD).last_error
+    assert "messages of the day" in sent_out().get(state=NotificationState.DEAD).last_error
 
 
 def test_a_number_is_used_once_its_owner_has_typed_the_code_back(twilio, in_acme, operator):
@@ -113,7 +114,7 @@ def test_a_number_is_used_once_its_owner_has_typed_the_code_back(twilio, in_acme
     wish.refresh_from_db()
     assert wish.phone_ready
     assert wish.sms
-    assert Notification.objects.get().body_text == "", "the log keeps no code"
+    assert sent_out().get().body_text == "", "the log keeps no code"
     with pytest.raises(PhoneCodeWrongError):
         phone_confirm(person=operator, code=code)
 
@@ -152,4 +153,4 @@ def test_without_an_account_nobody_is_asked_for_a_number_and_messages_say_why(in
         phone_change(person=reachable, number=PHONE)
     raised(machine)
     assert drain() == 0
-    assert all("set up Twilio" in row.last_error for row in Notification.objects.all())
+    assert all("set up Twilio" in row.last_error for row in sent_out())

@@ -176,6 +176,16 @@ async def test_alerts_reach_every_socket_of_their_factory_and_no_other(two_plant
         assert await foreign.receive_nothing(timeout=0.2)
 
 
+async def test_news_of_an_inbox_reaches_the_sockets_of_its_person_alone(plant: Plant) -> None:
+    async with browsing(plant) as first, browsing(plant) as second:
+        await sync_to_async(live_publish)(
+            plant.factory.slug, {"type": "inbox", "unread": 9}, user_id=plant.person.pk + 1
+        )
+        await sync_to_async(live_publish)(plant.factory.slug, {"type": "inbox", "unread": 3}, user_id=plant.person.pk)
+        for socket in (first, second):
+            assert await heard(socket, "inbox") == {"type": "inbox", "unread": 3}, "another's came first, and not here"
+
+
 async def test_readings_of_a_twin_in_another_factory_stay_there(two_plants: tuple[Plant, Plant]) -> None:
     here, there = two_plants
     now = clock.now_ms()
