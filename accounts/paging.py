@@ -2,10 +2,11 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import Cursor, CursorPagination
@@ -93,12 +94,45 @@ class NewestFirst(CursorPages):
     ordering = "-pk"
 
 
+class WorkedOut(CursorPages):
+    """Pages of rows that are worked out and not stored: a position is a place in their order."""
+
+    _begin, _total, _size = 0, 0, 0
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The rows of a page of any sequence. Raises CursorInvalidError."""
+        rows, cursor = list(queryset), self.decode_cursor(request)
+        self.base_url = request.build_absolute_uri()
+        self._size, self._total = self.get_page_size(request), len(rows)
+        self._begin = int(cursor.position or 0) if cursor is not None else 0
+        return rows[self._begin : self._begin + self._size]
+
+    def get_next_link(self) -> str | None:
+        """The address of what follows."""
+        end = self._begin + self._size
+        return self._link(end) if end < self._total else None
+
+    def get_previous_link(self) -> str | None:
+        """The address of what came before."""
+        return self._link(max(0, self._begin - self._size)) if self._begin > 0 else None
+
+    def _can_stand(self, position: str) -> bool:
+        return position.isascii() and position.isdigit() and len(position) < 10
+
+    def _link(self, begin: int) -> str:
+        address: str = self.encode_cursor(Cursor(offset=0, reverse=False, position=str(begin)))
+        return address
+
+
 def page_of(
-    view: APIView, request: Request, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]]
+    view: APIView,
+    request: Request,
+    rows: QuerySet[Any] | Sequence[Any],
+    serializer: type[serializers.BaseSerializer[Any]],
 ) -> Response:
     """One page of rows in the order of the view's `pagination_class`. Raises CursorInvalidError."""
     pages: CursorPages = view.pagination_class()  # type: ignore[attr-defined]  # every view of a list names one
-    page: list[Model] = pages.paginate_queryset(rows, request, view) or []
+    page: list[Any] = pages.paginate_queryset(rows, request, view) or []
     return pages.get_paginated_response(serializer(page, many=True).data)
 
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts.paging import NewestFirst
+from accounts.paging import NewestFirst, WorkedOut, page_of
 from accounts.permissions import ACKNOWLEDGE, ANALYTICS, VIEW, requires
 from anomalies.alerts.accepting import alert_accept
 from anomalies.alerts.handling import (
@@ -36,7 +36,6 @@ from anomalies.alerts.serializers import (
 from anomalies.alerts.similar import alerts_similar
 from anomalies.models import Alert
 from anomalies.serializers import AlertDetailSerializer, AlertSerializer
-from common.times import rfc3339
 
 Deed = Callable[[Alert], Alert]
 
@@ -86,6 +85,7 @@ class SimilarView(APIView):
     """What it was the last times."""
 
     permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
+    pagination_class = WorkedOut
 
     @extend_schema(
         operation_id="alert_similar",
@@ -93,21 +93,7 @@ class SimilarView(APIView):
         responses=SimilarSerializer(many=True),
     )
     def get(self, request: Request, alert_id: int) -> Response:
-        return Response(
-            [
-                {
-                    "id": each.alert.pk,
-                    "machine": each.alert.machine.key,
-                    "title": each.alert.title,
-                    "summary": each.alert.summary,
-                    "since_at": rfc3339(each.alert.since_at),
-                    "returned_at": rfc3339(each.alert.returned_at) if each.alert.returned_at else None,
-                    "verdict": each.alert.verdict or None,
-                    "likeness": each.likeness,
-                }
-                for each in alerts_similar(alert_get(alert_id))
-            ]
-        )
+        return page_of(self, request, alerts_similar(alert_get(alert_id)), SimilarSerializer)
 
 
 class DeedView(APIView):

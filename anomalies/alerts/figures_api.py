@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.paging import WorkedOut, page_of
 from accounts.permissions import RULES, VIEW, requires
 from anomalies.alerts.measuring import alarm_figures
 from anomalies.alerts.serializers import WHEN
@@ -126,6 +127,7 @@ class PrecisionView(APIView):
     """How far rules and detectors can be trusted."""
 
     permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
+    pagination_class = WorkedOut
 
     @extend_schema(
         operation_id="alert_precision",
@@ -133,7 +135,7 @@ class PrecisionView(APIView):
         responses=PrecisionSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        return Response([_row(each) for each in precisions()])
+        return page_of(self, request, [_row(each) for each in precisions()], PrecisionSerializer)
 
 
 @extend_schema(tags=["alerts"])

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from anomalies.alerts.handling import COMMENT_LENGTH, REASON_LENGTH
 from anomalies.alerts.maintenance import REASON_LENGTH as WINDOW_REASON_LENGTH
+from anomalies.alerts.similar import Similar
 from anomalies.models import MachineService, MaintenanceWindow, Verdict
 from common import clock
 from common.times import from_ms, rfc3339
@@ -86,7 +87,7 @@ class BulkDoneSerializer(serializers.Serializer[Any]):
     refused = serializers.ListField(child=serializers.IntegerField())
 
 
-class SimilarSerializer(serializers.Serializer[Any]):
+class SimilarSerializer(serializers.Serializer[Similar]):
     """An earlier alert like this one."""
 
     id = serializers.IntegerField()
@@ -97,6 +98,19 @@ class SimilarSerializer(serializers.Serializer[Any]):
     returned_at = serializers.DateTimeField(allow_null=True)
     verdict = serializers.ChoiceField(Verdict.choices, allow_null=True)
     likeness = serializers.FloatField(help_text="0 to 1: same cause, same metrics, same sides.")
+
+    def to_representation(self, instance: Similar) -> dict[str, Any]:
+        alert = instance.alert
+        return {
+            "id": alert.pk,
+            "machine": alert.machine.key,
+            "title": alert.title,
+            "summary": alert.summary,
+            "since_at": rfc3339(alert.since_at),
+            "returned_at": rfc3339(alert.returned_at) if alert.returned_at else None,
+            "verdict": alert.verdict or None,
+            "likeness": instance.likeness,
+        }
 
 
 class WindowSerializer(serializers.Serializer[MaintenanceWindow]):

@@ -17,7 +17,6 @@ from accounts.permissions import requires
 from anomalies.models import Notification, NotificationTarget, OnCallSchedule, Route, Severity
 from anomalies.notify.log import LogFilter, log_found
 from anomalies.notify.outbox import notification_retry
-from anomalies.notify.scheduling import on_call_now
 from anomalies.notify.serializers import (
     NotificationSerializer,
     OnCallSerializer,
@@ -180,16 +179,9 @@ class OnCallView(APIView):
     """Who is on call."""
 
     permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
+    pagination_class = CursorPages
 
     @extend_schema(operation_id="on_call", summary="Who is on call now", responses=OnCallSerializer(many=True))
     def get(self, request: Request) -> Response:
-        schedules = OnCallSchedule.objects.prefetch_related("members__user", "overrides")
-        now = [
-            {
-                "schedule": schedule.name,
-                "person": person.email if (person := on_call_now(schedule)) else None,
-                "time_zone": schedule.time_zone,
-            }
-            for schedule in schedules
-        ]
-        return Response(OnCallSerializer(now, many=True).data)
+        schedules: Any = OnCallSchedule.objects.prefetch_related("members__user", "overrides")
+        return page_of(self, request, schedules, OnCallSerializer)

@@ -10,10 +10,12 @@ from anomalies.models import (
     NotificationState,
     NotificationTarget,
     Occasion,
+    OnCallSchedule,
     Route,
     Severity,
     TargetKind,
 )
+from anomalies.notify.scheduling import on_call_now
 from common.times import rfc3339
 
 
@@ -146,9 +148,17 @@ class RouteSerializer(serializers.Serializer[Route]):
         }
 
 
-class OnCallSerializer(serializers.Serializer[Any]):
+class OnCallSerializer(serializers.Serializer[OnCallSchedule]):
     """A schedule and whoever is on call."""
 
     schedule = serializers.CharField()
     person = serializers.EmailField(allow_null=True, help_text="Null: nobody.")
     time_zone = serializers.CharField()
+
+    def to_representation(self, instance: OnCallSchedule) -> dict[str, Any]:
+        person = on_call_now(instance)
+        return {
+            "schedule": instance.name,
+            "person": person.email if person else None,
+            "time_zone": instance.time_zone,
+        }

@@ -129,7 +129,7 @@ def test_similar_alerts_are_those_with_the_same_metrics_on_the_same_side(in_acme
     high, low = raised(machine, 7.9, "detector"), raised(machine, 0.2, "detector:b")
     other, theirs = raised(machine, 9.0, "detector:c", "temperature"), raised(twin, 8.0, "detector")
     now = raised(machine, 7.0, "detector:d")
-    found = client_for(viewer).get(f"/api/v1/alerts/{now.pk}/similar").json()
+    found = client_for(viewer).get(f"/api/v1/alerts/{now.pk}/similar").json()["results"]
     assert [(row["id"], row["likeness"]) for row in found] == [(high.pk, 1.0), (theirs.pk, 0.8)]
     assert {low.pk, other.pk}.isdisjoint(row["id"] for row in found)
 

@@ -93,10 +93,10 @@ def test_only_a_single_limit_is_ever_moved(when):
 
 
 def test_precision_over_the_api(verdicts, viewer, outsider, client_for):
-    rows = {row["name"]: row for row in client_for(viewer).get("/api/v1/alerts/precision").json()}
+    rows = {row["name"]: row for row in client_for(viewer).get("/api/v1/alerts/precision").json()["results"]}
     assert rows["Vibration"]["proposal"] == {"limit": 6.0, "present": 4.5, "spared": 3, "false": 3, "kept": 2}
     assert rows["Vibration"]["rule_id"] == verdicts.pk
-    assert client_for(outsider).get("/api/v1/alerts/precision").json() == []
+    assert client_for(outsider).get("/api/v1/alerts/precision").json()["results"] == []
     assert client_for(viewer).post_json(f"/api/v1/alerts/precision/{verdicts.pk}/apply", {}).status_code == 403
 
 

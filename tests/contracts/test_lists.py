@@ -28,7 +28,9 @@ def _list_paths(patterns: list[URLPattern | URLResolver], before: str = "/") -> 
         elif issubclass(
             getattr(getattr(pattern.callback, "view_class", None), "pagination_class", None) or int, CursorPages
         ):
-            found.append(route.replace("<str:key>", "M00").replace("<path:machine>", "M00"))
+            found.append(
+                route.replace("<str:key>", "M00").replace("<path:machine>", "M00").replace("<int:alert_id>", "A00")
+            )
     return found
 
 
@@ -58,6 +60,7 @@ def test_a_list_pages_by_cursor_and_limit_and_refuses_what_no_list_gave(
     plant: None, owner: User, client_for: ClientFor, path: str
 ) -> None:
     client = client_for(owner)
+    path = path.replace("A00", str(Alert.objects.latest("raised_at").pk))
     page = client.get(path).json()
     assert list(page) == ["results", "next_cursor", "next", "previous"]
     assert (page["next_cursor"], page["next"], page["previous"]) == (None, None, None)
@@ -94,7 +97,7 @@ def test_the_description_says_how_lists_page() -> None:
     document: Any = SchemaGenerator(urlconf="factorypulse.urls_api").get_schema(request=None, public=True)
     for path in LISTS:
         name = "{machine}" if path.startswith("/api/v1/detector") else "{key}"
-        described = document["paths"][path.replace("M00", name)]["get"]
+        described = document["paths"][path.replace("M00", name).replace("A00", "{alert_id}")]["get"]
         assert {"cursor", "limit"} <= {parameter["name"] for parameter in described["parameters"]}
         reference = described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         shape = document["components"]["schemas"][reference.rpartition("/")[2]]

@@ -80,4 +80,6 @@ def test_routes_preview_and_who_is_on_call_are_read(client_for, admin, viewer, o
     assert client.get("/api/v1/notification-preview?machine=nobody&severity=low").status_code == 404
     assert client.get("/api/v1/notification-preview?machine=M/07&severity=odd").status_code == 400
     OnCallSchedule.objects.create(name="M", starts_on=clock.now().date())
-    assert client_for(viewer).get("/api/v1/on-call").json() == [{"schedule": "M", "person": None, "time_zone": "UTC"}]
+    assert client_for(viewer).get("/api/v1/on-call").json()["results"] == [
+        {"schedule": "M", "person": None, "time_zone": "UTC"}
+    ]
