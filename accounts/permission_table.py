@@ -96,9 +96,8 @@ _HEAD = """# Who may do what
 Written by `manage.py permission_table` from `accounts/actions.py` and the URLs; the tests compare both, and ask every
 URL as every role. A person has one role, or one of the factory's own roles in its place, and single permissions on top.
 Whoever is restricted to sites or lines sees those alone, through every door (`telemetry/reach.py`), and may do nothing
-that is the whole factory's. Reports are among that: a report is written once, of all machines, and kept as it was
-told (its hash is part of the proof), so there is no part of one to show. What it says of their machines, the
-machines' own pages, alerts and comparisons show them within their reach.
+that is the whole factory's. A report is written once, of all machines; of it they get an extract about theirs, with
+sums, ranks and a hash of its own (`reports/extracts.py`).
 """
 
 

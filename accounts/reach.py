@@ -38,6 +38,15 @@ class Reach:
             return cls()
         return cls(_ids(stored.get("sites")), _ids(stored.get("lines")))
 
+    @classmethod
+    def of_link(cls, told: dict[str, list[Any]]) -> "Reach":
+        """From a signed link, which nobody but `to_link` wrote."""
+        return cls(*(frozenset(told[kind]) for kind in ("sites", "lines", "machines")))
+
+    def to_link(self) -> dict[str, list[Any]]:
+        """As a signed link carries it, keys' machines included."""
+        return {**self.to_store(), "machines": sorted(self.machines)}
+
     def to_store(self) -> dict[str, list[int]]:
         """As a row keeps it."""
         return {"sites": sorted(self.sites), "lines": sorted(self.lines)}

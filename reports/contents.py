@@ -6,7 +6,7 @@ Reasons are codes with parameters; `reports.wording` says them in the reader's l
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,6 +95,12 @@ def build_contents(facts: ReportFacts) -> Document:
         "look_first": rank(machines),
         "machines": machines,
     }
+
+
+def contents_within(contents: Document, machines: Collection[str]) -> Document:
+    """The document of these machines alone, by key: sums and ranks are theirs, and no word of the others is left."""
+    kept = [machine for machine in contents["machines"] if machine["key"] in machines]
+    return {**contents, "totals": _totals(kept), "look_first": rank(kept), "machines": kept}
 
 
 def contents_hash(contents: Document) -> str:

@@ -1,6 +1,8 @@
-"""Links to a finished report that open without signing in, for a quarter of an hour."""
+"""A finished report's files, and links to them that open without signing in, for a quarter of an hour.
 
-from collections.abc import Callable
+Whoever is restricted to a part of the plant gets an extract of it, in each format, also by a link they had.
+"""
+
 from typing import Any
 
 from django.core import signing
@@ -9,10 +11,14 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
 from accounts.jobs import JobState
+from accounts.reach import Reach, reach_current, reach_enter
 from common.errors import ConflictError, InvalidInputError, NotPermittedError
 from common.units import UnitSystem
+from reports.extracts import Edition, edition_for_asker
 from reports.models import Report
+from reports.reader_units import contents_in
 from reports.render.json import render_json
+from reports.render.pdf import Imprint, render_pdf
 from reports.render.xlsx import render_xlsx
 from telemetry.viewing.preferences import units_of
 from tenants.models import Factory
@@ -51,31 +57,40 @@ class FormatNotOfferedError(InvalidInputError):
 
 
 def link_token(factory: Factory, report_id: int, file_format: str) -> str:
-    """A token for one format of one report of one factory."""
-    return _signer.sign(f"{factory.slug}:{report_id}:{file_format}")
+    """A token for one format of one report of one factory, as far as whoever asks now sees."""
+    reach = reach_current()
+    return _signer.sign_object({"file": _named(factory, report_id, file_format), "reach": reach and reach.to_link()})
 
 
 def link_check(token: str, *, factory: Factory, report_id: int, file_format: str) -> None:
-    """Raises LinkExpiredError or LinkInvalidError."""
+    """Bind this request to the reach of whoever had the link. Raises LinkExpiredError or LinkInvalidError."""
     try:
-        said = _signer.unsign(token, max_age=LINK_LIFETIME_S)
+        said = _signer.unsign_object(token, max_age=LINK_LIFETIME_S)
     except signing.SignatureExpired as error:
         raise LinkExpiredError(_("This link has expired. Open the report again for a new one.")) from error
     except signing.BadSignature as error:
         raise LinkInvalidError(_("This link is not valid.")) from error
-    if said != f"{factory.slug}:{report_id}:{file_format}":
+    if said["file"] != _named(factory, report_id, file_format):
         raise LinkInvalidError(_("This link is not valid."))
+    reach_enter(None if said["reach"] is None else Reach.of_link(said["reach"]))
+
+
+def _named(factory: Factory, report_id: int, file_format: str) -> str:
+    return f"{factory.slug}:{report_id}:{file_format}"
 
 
 def report_file(report: Report, file_format: str, system: UnitSystem = UnitSystem.STORED) -> bytes:
-    """The finished report's bytes; a workbook's figures are in these units.
+    """The finished report's bytes, as far as whoever asks sees; figures made now are in these units.
 
     Raises ReportNotReadyError, FormatNotOfferedError.
     """
     format_check(file_format)
     if report.state != JobState.READY:
         raise ReportNotReadyError(_("The report is not ready."))
-    return render_xlsx(report, system) if file_format == "xlsx" else _RENDERERS[file_format](report)
+    edition = edition_for_asker(report)
+    if file_format == "json":
+        return render_json(edition)
+    return render_xlsx(edition, system) if file_format == "xlsx" else _pdf(report, edition, system)
 
 
 def report_response(report: Report, file_format: str, *, actor: Any, inline: bool = False) -> HttpResponse:
@@ -91,12 +106,17 @@ def report_response(report: Report, file_format: str, *, actor: Any, inline: boo
     return response
 
 
-def _filed_pdf(report: Report) -> bytes:
-    """As it was made: its pictures are of then."""
-    return bytes(report.pdf or b"")
-
-
-_RENDERERS: dict[str, Callable[[Report], bytes]] = {"pdf": _filed_pdf, "json": render_json}
+def _pdf(report: Report, edition: Edition, system: UnitSystem) -> bytes:
+    """The whole as it was made, because its pictures are of then; an extract is set now, without pictures."""
+    if edition.extract_of is None:
+        return bytes(report.pdf or b"")
+    imprint = Imprint(
+        revision=edition.revision,
+        data_hash=edition.data_hash,
+        generated_at=edition.finished_at or report.created_at,
+        extract_of=edition.extract_of,
+    )
+    return render_pdf(contents_in(edition.contents, system), pictures={}, imprint=imprint)
 
 
 def format_check(file_format: str) -> None:

@@ -7,14 +7,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.jobs import Job, JobState
-from accounts.reach import Reach
 
 # As the API's description names it.
 ReportState = JobState
 
 
 class Report(Job):
-    """The equipment-health report of one period; a new look at the same period is a new revision."""
+    """The equipment-health report of one period; a new look at the same period is a new revision.
+
+    It tells of the whole plant. What of it somebody gets who sees a part alone is cut in `reports.extracts`.
+    """
 
     period_from_at = models.DateTimeField(_("from"))
     period_to_at = models.DateTimeField(_("to"))
@@ -41,11 +43,6 @@ class Report(Job):
 
     def __str__(self) -> str:
         return f"{self.period_from_at:%Y-%m-%d} – {self.period_to_at:%Y-%m-%d} r{self.revision}"
-
-    @classmethod
-    def within_reach(cls, reach: Reach) -> models.Q:
-        """A report tells of the whole factory, so whoever is restricted to a part of it reads none."""
-        return models.Q(pk__in=())
 
 
 class Schedule(models.Model):

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.jobs import JobState
+from accounts.reach import reach_current
 from common import clock
 from common.times import rfc3339
 from reports.downloads import CONTENT_TYPES, LINK_LIFETIME_S, link_token
@@ -32,6 +33,7 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
     """A report's state; `downloads` is there once it is ready."""
 
     requested_by = serializers.StringRelatedField[Any]()
+    error = serializers.SerializerMethodField()
     downloads = serializers.SerializerMethodField()
 
     class Meta:
@@ -41,6 +43,10 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
             *("created_at", "finished_at", "data_hash", "error", "downloads"),
         )
         read_only_fields = fields
+
+    def get_error(self, report: Report) -> str:
+        # What broke may name any machine.
+        return report.error if reach_current() is None else ""
 
     @extend_schema_field(DownloadsSerializer(allow_null=True))
     def get_downloads(self, report: Report) -> dict[str, str] | None:

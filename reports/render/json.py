@@ -3,16 +3,18 @@
 import json
 
 from common.times import rfc3339
-from reports.models import Report
+from reports.extracts import Edition
 
 
-def render_json(report: Report) -> bytes:
+def render_json(edition: Edition) -> bytes:
     """The finished report as UTF-8 JSON."""
     document = {
-        "report": report.pk,
-        "revision": report.revision,
-        "generated_at": None if report.finished_at is None else rfc3339(report.finished_at),
-        "data_hash": f"sha256:{report.data_hash}",
-        "contents": report.contents,
+        "report": edition.report,
+        "revision": edition.revision,
+        "generated_at": None if edition.finished_at is None else rfc3339(edition.finished_at),
+        "data_hash": f"sha256:{edition.data_hash}",
+        "contents": edition.contents,
     }
+    if edition.extract_of is not None:
+        document["extract_of"] = f"sha256:{edition.extract_of}"
     return json.dumps(document, ensure_ascii=False, indent=2).encode()

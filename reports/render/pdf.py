@@ -28,11 +28,12 @@ class RenderError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imprint:
-    """What names this copy: shown on the cover and at the foot of every page."""
+    """What names this copy: shown on the cover and at the foot of every page. extract_of: as in `Edition`."""
 
     revision: int
     data_hash: str
     generated_at: datetime
+    extract_of: str | None = None
 
 
 def render_pdf(contents: Document, *, pictures: Mapping[str, Pictures], imprint: Imprint) -> bytes:
@@ -78,6 +79,8 @@ def _context(contents: Document, pictures: Mapping[str, Pictures], imprint: Impr
         "revision": imprint.revision,
         "data_hash": imprint.data_hash,
         "data_hash_short": imprint.data_hash[:12],
+        "extract": imprint.extract_of is not None,
+        "extract_of": imprint.extract_of,
         "generated": date_format(generated, "D j M Y, H:i"),
     }
 

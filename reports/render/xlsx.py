@@ -18,7 +18,7 @@ from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 from common.units import UnitSystem
 from reports.contents import SEVERITIES, Document
-from reports.models import Report
+from reports.extracts import Edition
 from reports.reader_units import contents_in
 from reports.wording import health_text, period_text, reason_text, severity_text, urgency_text
 
@@ -34,16 +34,16 @@ class _Share(float):
     """0 to 1, shown as percent."""
 
 
-def render_xlsx(report: Report, system: UnitSystem = UnitSystem.STORED) -> bytes:
+def render_xlsx(edition: Edition, system: UnitSystem = UnitSystem.STORED) -> bytes:
     """The finished report as an Office Open XML workbook, its figures in these units."""
-    contents: Document = contents_in(report.contents, system)
+    contents: Document = contents_in(edition.contents, system)
     book = Workbook(write_only=True)
     book.properties.creator = "FactoryPulse"
     book.properties.title = _("Equipment health")
-    if report.finished_at is not None:
-        book.properties.created = book.properties.modified = report.finished_at.replace(tzinfo=None)
+    if edition.finished_at is not None:
+        book.properties.created = book.properties.modified = edition.finished_at.replace(tzinfo=None)
     zone = contents["period"]["time_zone"]
-    _sheet(book, _("Overview"), (), _overview(report, contents))
+    _sheet(book, _("Overview"), (), _overview(edition, contents))
     _sheet(book, _("Machines"), _machine_columns(zone), map(_machine, contents["machines"]))
     _sheet(book, _("Alerts"), _alert_columns(zone), _alerts(contents))
     _sheet(book, _("Metrics"), _metric_columns(), _metrics(contents))
@@ -55,15 +55,16 @@ def render_xlsx(report: Report, system: UnitSystem = UnitSystem.STORED) -> bytes
 # --- what the sheets say ---
 
 
-def _overview(report: Report, contents: Document) -> list[_Row]:
+def _overview(edition: Edition, contents: Document) -> list[_Row]:
     totals, period = contents["totals"], contents["period"]
     rows: list[_Row] = [
         (_("Equipment health"),),
         (_("Factory"), contents["factory"]["name"]),
         (_("Period"), period_text(period)),
         (_("Plant time"), period["time_zone"]),
-        (_("Revision"), report.revision),
-        (_("Data hash (SHA-256)"), report.data_hash),
+        (_("Revision"), edition.revision),
+        (_("Data hash (SHA-256)"), edition.data_hash),
+        *([(_("Extract of"), edition.extract_of)] if edition.extract_of is not None else []),
         (),
         (_("Machines"), totals["machines"]),
         (_("Metrics"), totals["metrics"]),
