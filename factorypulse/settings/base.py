@@ -135,6 +135,9 @@ DATABASES = {
 # Statements inside a factory run as its own database role, which the login makes: it needs CREATEROLE. Off where a
 # database does not allow that; `check --deploy` warns then.
 FACTORY_ROLES = environment.read_choice("FACTORY_ROLES", "on", choices=("on", "off")) == "on"
+# A pooler between us and PostgreSQL is refused unless it is said to pool by session: one that pools by transaction
+# mixes factories (`tenants.database.pooler`).
+DATABASE_POOLER = environment.read_choice("DATABASE_POOLER", "none", choices=("none", "session"))
 # The search path is set when the factory changes, not once more before every query.
 TENANT_LIMIT_SET_CALLS = True
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]

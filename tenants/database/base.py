@@ -17,6 +17,7 @@ from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantWrap
 from django_tenants.utils import get_public_schema_name
 
 from tenants.database.names import role_name
+from tenants.database.pooler import PoolerRefusedError, pooler_refuse
 
 _numbers = itertools.count(1)
 # Which connection this task or thread has bound last, by number, and to which schema.
@@ -43,6 +44,16 @@ class DatabaseWrapper(TenantWrapper):
         params: dict[str, Any] = super().get_connection_params()
         params["options"] = f"{params.get('options', '')} -c search_path=pg_catalog".strip()
         return params
+
+    def init_connection_state(self) -> None:
+        """As Django has it; and nobody may stand between, who could give us another factory's session."""
+        super().init_connection_state()
+        try:
+            pooler_refuse(self.connection)
+        except PoolerRefusedError:
+            # Left open, the next statement would take it without asking again.
+            self.close()
+            raise
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         """Bind to a schema; a tenant that is a factory is entered with its role, a bare schema's name with ours."""
