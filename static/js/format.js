@@ -21,6 +21,16 @@ export function figure(value, german = GERMAN) {
 }
 
 /**
+ * With so many decimals, whatever they say.
+ * @param {number} value @param {number} decimals @param {boolean} [german]
+ */
+export function fixed(value, decimals, german = GERMAN) {
+  const [whole, fraction] = (value || 0).toFixed(decimals).split(".");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, GROUP);
+  return fraction ? `${grouped}${german ? "," : "."}${fraction}` : grouped;
+}
+
+/**
  * A length of time in its largest sensible unit.
  * @param {number} seconds
  */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { calmRange, valueRange } from "../../static/js/charts/scale.js";
+import { calmRange, valueLabels, valueRange } from "../../static/js/charts/scale.js";
 
 test("the range holds what was measured and the normal band, with air", () => {
   const [low, high] = valueRange(60, 70, [58, 80]);
@@ -21,4 +21,10 @@ test("the axis stays calm until it is outgrown or much too roomy", () => {
   assert.deepEqual(calmRange([0, 10], [1, 9]), [0, 10]);
   assert.deepEqual(calmRange([0, 10], [1, 11]), [1, 11]);
   assert.deepEqual(calmRange([0, 10], [4, 6]), [4, 6]);
+});
+
+test("no two marks of an axis read alike, and coarse ones stay as figures are", () => {
+  assert.deepEqual(valueLabels([400, 400.5, 401], 0.5), ["400.0", "400.5", "401.0"]);
+  assert.deepEqual(valueLabels([1200.25, 1200.5], 0.25), ["1\u202f200.25", "1\u202f200.50"]);
+  assert.deepEqual(valueLabels([0, 50, 100], 50), ["0", "50.0", "100"]);
 });

@@ -2,8 +2,9 @@
 // Axes alike on every chart: clock times of the plant, figures with their unit.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
-import { clockTime, figure } from "../format.js";
+import { clockTime } from "../format.js";
 import { palette } from "./palette.js";
+import { valueLabels } from "./scale.js";
 
 export const AXIS_PX = 52;
 const TIME_PX = 24;
@@ -39,7 +40,7 @@ export function timeAxis(zone) {
 
 /** @param {Partial<uPlot.Axis>} [own] */
 export function valueAxis(own = {}) {
-  return axis({ size: AXIS_PX, space: 34, values: (_plot, splits) => splits.map((split) => figure(split)), ...own });
+  return axis({ size: AXIS_PX, space: 34, values: (_plot, splits, _axis, _space, step) => valueLabels(splits, step), ...own });
 }
 
 /** @param {string} zone */

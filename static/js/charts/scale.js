@@ -1,6 +1,8 @@
 // @ts-check
 // The range of a value axis: all that was measured and the normal band, with air, and calm while data moves.
 
+import { figure, fixed } from "../format.js";
+
 const AIR = 0.08;
 // A little room is kept before the axis closes in, or it would breathe with every cycle of the machine.
 const SHRINK_BELOW = 0.55;
@@ -35,4 +37,15 @@ export function calmRange(before, wanted) {
   const outgrown = wanted[0] < before[0] || wanted[1] > before[1];
   const roomy = wanted[1] - wanted[0] < (before[1] - before[0]) * SHRINK_BELOW;
   return outgrown || roomy ? wanted : before;
+}
+
+/** As coarse as figures are, unless two neighbours would then read alike. @param {number[]} splits @param {number} step */
+export function valueLabels(splits, step) {
+  const coarse = splits.map((split) => figure(split));
+  if (new Set(coarse).size === coarse.length) return coarse;
+  for (let decimals = 0; decimals < 6; decimals += 1) {
+    // A step of a half or a quarter needs the decimal that tells it apart exactly.
+    if (Math.abs(Number(step.toFixed(decimals)) - step) < step * 1e-6) return splits.map((split) => fixed(split, decimals));
+  }
+  return splits.map((split) => fixed(split, 6));
 }
