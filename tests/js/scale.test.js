@@ -25,6 +25,6 @@ test("the axis stays calm until it is outgrown or much too roomy", () => {
 
 test("no two marks of an axis read alike, and coarse ones stay as figures are", () => {
   assert.deepEqual(valueLabels([400, 400.5, 401], 0.5), ["400.0", "400.5", "401.0"]);
-  assert.deepEqual(valueLabels([1200.25, 1200.5], 0.25), ["1\u202f200.25", "1\u202f200.50"]);
+  assert.deepEqual(valueLabels([1200, 1200.25], 0.25), ["1\u202f200.00", "1\u202f200.25"]);
   assert.deepEqual(valueLabels([0, 50, 100], 50), ["0", "50.0", "100"]);
 });
