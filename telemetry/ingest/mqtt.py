@@ -28,6 +28,7 @@ from telemetry.ingest.mqtt_keys import key_check, keys_gone
 from telemetry.ingest.mqtt_line import connections_possible
 from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
 from telemetry.ingest.mqtt_resends import Resends, record
+from telemetry.ingest.mqtt_room import DoorRoom
 from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, DeviceConnection
 from telemetry.ingest.refusals import Refusal, excerpt, sayable
 
@@ -89,8 +90,7 @@ class MqttDoor:
         self._check_key = check_key
         self._gone_keys = gone_keys
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mqtt-keys")
-        self._room = connections_possible(MAX_CONNECTIONS)
-        self._connections: set[DeviceConnection] = set()
+        self.room = DoorRoom(connections_possible(MAX_CONNECTIONS))
         self._sessions: dict[tuple[str, str], DeviceConnection] = {}
         self._waiting: dict[str, list[_Message]] = defaultdict(list)
         self._waiting_bytes = 0
@@ -117,7 +117,7 @@ class MqttDoor:
             self._server.close()
         self._turn()
         await self._quiet.wait()
-        for device in list(self._connections):
+        for device in list(self.room.connections):
             device.close(Reason.SERVER_SHUTTING_DOWN)
         for task in list(self._tasks):
             task.cancel()
@@ -128,17 +128,14 @@ class MqttDoor:
 
     def enter(self, device: DeviceConnection) -> bool:
         """Whether there is room for one more."""
-        if len(self._connections) >= self._room:
-            _log.warning("device_turned_away", peer=device.peer, connections=len(self._connections))
-            return False
-        self._connections.add(device)
-        counted.MQTT_CONNECTIONS.set(len(self._connections))
-        return True
+        entered = self.room.enter(device)
+        counted.MQTT_CONNECTIONS.set(len(self.room.connections))
+        return entered
 
     def leave(self, device: DeviceConnection) -> None:
         """The socket is closed."""
-        self._connections.discard(device)
-        counted.MQTT_CONNECTIONS.set(len(self._connections))
+        self.room.leave(device)
+        counted.MQTT_CONNECTIONS.set(len(self.room.connections))
         if device.unacknowledged:
             return  # whoever comes next by this client id has to know what becomes of them
         if device.key is not None and self._sessions.get((device.key.factory, device.client_id)) is device:
@@ -193,14 +190,14 @@ class MqttDoor:
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             now_s = self.loop.time()
-            for device in list(self._connections):
+            for device in list(self.room.connections):
                 if device.overdue(now_s):
                     device.close(Reason.KEEP_ALIVE_TIMEOUT, "nothing was heard")
             self.resends.tidy()
             await self._watch_keys()
 
     async def _watch_keys(self) -> None:
-        keys = {device.key for device in self._connections if device.key is not None}
+        keys = {device.key for device in self.room.connections if device.key is not None}
         if not keys:
             return
         try:
@@ -208,7 +205,7 @@ class MqttDoor:
         except DatabaseError as error:
             _log.warning("keys_not_checked", error=str(error)[:200])
             return
-        for device in list(self._connections):
+        for device in list(self.room.connections):
             if device.key in gone:
                 device.close(Reason.NOT_AUTHORIZED, "the key was revoked")
 

@@ -45,6 +45,7 @@ _MAX_CONNECT_BYTES = 16 * 1024
 _UNACKNOWLEDGED_BYTES = 512 * 1024
 _MACHINES_KEPT = 1_000
 _CLOSE_WITHIN_S = 5.0
+_READ_WITHIN_S = 60.0  # a device that takes none of its PUBACKs for so long is dead, or means no good
 _REST_AT_MOST_S = 5.0  # a device that hears nothing for much longer takes us for dead
 
 
@@ -72,6 +73,7 @@ class DeviceConnection(asyncio.Protocol):
         self._session_expiry_s = 0
         self._pauses: set[str] = set()
         self._keep_alive_s = 0.0
+        self._stalled_s = 0.0
         self._began_s = self._heard_s = door.loop.time()
         # A gateway speaks for many machines: theirs by topic.
         self._machines: dict[str, str] = {}
@@ -93,11 +95,14 @@ class DeviceConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_s = self.door.loop.time()
         self._told.unsure(self._transport)
+        anew = False
         try:
             for packet in self._decoder.feed(data):
+                anew = True
                 self._take(packet)
                 if self.closed:
                     return
+            self.door.room.gather(self, self._decoder.waiting, anew=anew)
         except UnsupportedVersionError as error:
             self.refused(Reason.UNSUPPORTED_VERSION, str(error))
         except PacketTooLargeError as error:
@@ -108,6 +113,7 @@ class DeviceConnection(asyncio.Protocol):
             self.close(Reason.MALFORMED_PACKET, str(error))
 
     def pause_writing(self) -> None:
+        self._stalled_s = self.door.loop.time()
         self._pause("writing")
 
     def resume_writing(self) -> None:
@@ -146,6 +152,8 @@ class DeviceConnection(asyncio.Protocol):
 
     def overdue(self, now_s: float) -> bool:
         """Whether the device was silent for longer than it may be; while we don't listen, it can't speak."""
+        if "writing" in self._pauses:
+            return now_s - self._stalled_s > _READ_WITHIN_S
         if self._pauses:
             return False
         if self.key is None:
@@ -213,6 +221,9 @@ class DeviceConnection(asyncio.Protocol):
     def connected(self, key: VerifiedKey, packet: Connect) -> None:
         """The key is good: answer, then take what came meanwhile."""
         if self.closed:
+            return
+        if not self.door.room.settle(self, key.factory):
+            self.refused(Reason.QUOTA_EXCEEDED, "this factory has as many connections as it may")
             return
         self.key = key
         self._keep_alive_s = packet.keep_alive_s * 1.5

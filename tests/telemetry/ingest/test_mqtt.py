@@ -297,7 +297,7 @@ async def test_a_device_that_never_reads_its_pubacks_is_not_read_either(door, jo
 
 async def test_where_no_more_connections_have_room_the_next_is_turned_away(door):
     first = await connected(door)
-    door._room = 1
+    door.room.most = 1
     assert await (await Line.open(door, device.connect(client_id="next"))).hear() == b""
     await first.say(device.PINGREQ)
     assert await first.hear() == b"\xd0\x00"

@@ -56,7 +56,7 @@ async def breaking(door, client, *, times=5):
     publishing = asyncio.ensure_future(client)
     for _ in range(times):
         await asyncio.wait([publishing], timeout=0.1)
-        for device in list(door._connections):
+        for device in list(door.room.connections):
             device._transport.abort()
     return await asyncio.wait_for(publishing, 60)
 

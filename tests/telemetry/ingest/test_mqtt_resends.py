@@ -83,7 +83,7 @@ async def test_what_was_never_acknowledged_is_known_without_dup_by_who_keeps_a_s
     await line.say(device.publish(TOPIC, GOOD))
     await held.committed.wait()
     line.writer.transport.abort()
-    while door._connections:  # noqa: ASYNC110  # the door has no event for it, and it is the next turn of the loop
+    while door.room.connections:  # noqa: ASYNC110  # the door has no event for it, and it is the next turn of the loop
         await asyncio.sleep(0)
     held.release()
     again = await connected(door, clean=clean)
