@@ -53,9 +53,11 @@ def _folded(name: str) -> str:
 def _said(words: list[str]) -> tuple[str, str] | None:
     """What the last telling word says; in one written together, its longest ending."""
     for word in reversed(words):
-        if word in WORDS:
-            return WORDS[word]
-        endings = [ending for ending in _ENDINGS if word.endswith(ending)]
+        # “temp2” is the second temperature; “pt100” is a word of its own.
+        bare = word if word in WORDS else word.rstrip("0123456789")
+        if bare in WORDS:
+            return WORDS[bare]
+        endings = [ending for ending in _ENDINGS if bare.endswith(ending)]
         if endings:
             return WORDS[max(endings, key=len)]
     return None

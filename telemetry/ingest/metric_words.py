@@ -17,6 +17,7 @@ UNITS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mm_s": ("mm/s", (Kind.VIBRATION, Kind.SPEED)),
     "mms": ("mm/s", (Kind.VIBRATION, Kind.SPEED)),
     "g": ("g", (Kind.VIBRATION,)),
+    "m_s2": ("m/s²", (Kind.VIBRATION,)),
     "um": ("µm", (Kind.VIBRATION,)),
     "a": ("A", (Kind.CURRENT,)),
     "ma": ("mA", (Kind.CURRENT,)),
@@ -66,8 +67,13 @@ UNITS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 _SPOKEN: dict[tuple[str, str], str] = {
-    (Kind.TEMPERATURE, "°C"): "temperature temp temperatur temperatura",
-    (Kind.VIBRATION, "mm/s"): "vibration vib vrms accel acceleration schwingung wibracje drgania vibrazione vibracion",
+    (
+        Kind.TEMPERATURE,
+        "°C",
+    ): "temperature temp temperatur temperatura thermocouple thermistor thermoelement pt100 pt1000 rtd",
+    (Kind.VIBRATION, "mm/s"): "vibration vib vrms schwingung wibracje drgania vibrazione vibracion",
+    # No velocity: in mm/s its zones would mean nothing.
+    (Kind.VIBRATION, "g"): "accel acceleration accelerometer beschleunigung przyspieszenie accelerazione aceleracion",
     (Kind.CURRENT, "A"): "current amperage strom prad natezenie courant corrente corriente",
     (Kind.POWER, "kW"): "power leistung moc load puissance potenza potencia",
     (Kind.PRESSURE, "bar"): "pressure press druck cisnienie pression pressione presion",
