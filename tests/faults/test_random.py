@@ -1,5 +1,6 @@
 """Kills and disk faults at random moments: a few in a normal run, 200 and 50 with FACTORYPULSE_FAULTS=long.
 
+FACTORYPULSE_FAULTS_KILLS=30 asks for so many kills instead, and a quarter as many disk faults.
 A run says its seed; FACTORYPULSE_FAULTS_SEED=… takes the same decisions again.
 """
 
@@ -13,7 +14,8 @@ from tests.faults.conftest import LONG
 from tests.faults.processes import wait_until
 from tests.faults.test_damage import asides
 
-KILLS, DISK_FAULTS = (200, 50) if LONG else (1, 2)
+_ASKED = int(os.environ.get("FACTORYPULSE_FAULTS_KILLS") or 0)
+KILLS, DISK_FAULTS = (_ASKED, max(1, _ASKED // 4)) if _ASKED else (200, 50) if LONG else (1, 2)
 SENDERS = 2
 
 
@@ -110,13 +112,13 @@ def happen(run, dice, faults, times):
     for at in range(times):
         time.sleep(dice.uniform(0.0, 0.5))
         fault = dice.choice(faults)
-        if LONG:
+        if times > 2:
             dice.say(f"{at + 1}/{times} {fault.__name__}")
         fault(run, dice)
         run.alive()
 
 
-@pytest.mark.timeout(7_000 if LONG else 180)
+@pytest.mark.timeout(7_000 if LONG or _ASKED else 180)
 def test_kills_at_random_moments_lose_double_and_alter_nothing(plant, disk, running, dice):
     run = Run(plant, running(), disk)
     happen(run, dice, (kill_all, kill_all, kill_one, kill_in_a_write, kill_after_a_sync), KILLS)
@@ -124,7 +126,7 @@ def test_kills_at_random_moments_lose_double_and_alter_nothing(plant, disk, runn
     assert not asides(plant.journal_dir), "a kill was taken for damage"
 
 
-@pytest.mark.timeout(7_000 if LONG else 180)
+@pytest.mark.timeout(7_000 if LONG or _ASKED else 180)
 def test_disk_faults_at_random_moments_lose_double_and_alter_nothing(plant, disk, running, dice):
     disk.set(remember=1)
     run = Run(plant, running(), disk)
