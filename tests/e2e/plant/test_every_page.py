@@ -15,6 +15,13 @@ from tests.e2e.conftest import Person
 from tests.e2e.trial import Trial
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
+_COLOURS_STAND = """async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    await frame();
+    await frame();
+    const fading = document.getAnimations().filter((each) => each instanceof CSSTransition);
+    await Promise.allSettled(fading.map((each) => each.finished));
+}"""
 NewPerson = Callable[..., Person]
 # Not our pages: Django's admin and the viewers of the API bring their own.
 FOREIGN = ("admin/", "api/", "static/")
@@ -116,7 +123,7 @@ def troubles_of(page: Page, base: str, path: str) -> list[str]:
     for theme, rules in RULES_OF_THEME.items():
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of its words
         # The colours of what fades in or out are judged once they stand.
-        page.wait_for_timeout(150)
+        page.evaluate(_COLOURS_STAND)
         found = Axe().run(page, options=rules).response["violations"]
         said += [f"{path} {theme} {one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"][:3]]
     for width in WIDTHS:

@@ -187,7 +187,7 @@ def test_report_made_by_the_button_is_a_document_with_charts_and_page_numbers(
     owner.page.goto(f"{trial.factory_url()}/reports")
     owner.page.get_by_role("button", name=re.compile("now", re.IGNORECASE)).click()
     link = owner.page.locator('a[href$="/pdf"]').first
-    expect(link).to_be_visible(timeout=120_000)
+    expect(link).to_be_visible(timeout=300_000)
     owner.shoot("reports-1440")
     answer = owner.ask(f"{trial.factory_url()}{link.get_attribute('href')}")
     assert answer.headers["content-type"] == "application/pdf"
