@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 
 from anomalies.models import AlertEvent, AlertState, Escalation, EscalationState
 from anomalies.notify.notices import escalation_write
+from anomalies.notify.scheduling import unmanned_text
 from common import clock
 
 _AT_ONCE = 1_000
@@ -35,10 +36,10 @@ def escalations_advance() -> int:
 
 def _tell(escalation: Escalation) -> None:
     alert, step = escalation.alert, escalation.step
-    AlertEvent.objects.create(
-        alert=alert,
-        kind="escalated",
-        comment=_("Nobody acknowledged it within %(minutes)s min; route “%(route)s” goes on.")
-        % {"minutes": step.after_min, "route": step.route.name},
-    )
+    said = _("Nobody acknowledged it within %(minutes)s min; route “%(route)s” goes on.") % {
+        "minutes": step.after_min,
+        "route": step.route.name,
+    }
+    unmanned = unmanned_text(step.schedules.prefetch_related("members__user", "overrides"))
+    AlertEvent.objects.create(alert=alert, kind="escalated", comment=f"{said} {unmanned}".strip())
     escalation_write(alert, step=step, key=escalation.key)

@@ -99,7 +99,10 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         choices=[(channel.value, channel.label) for channel in _PERSONAL],
         required=False,
         widget=_Checks,
-        help_text=_("None ticked: e-mail and push. What each person has chosen under Your account narrows it."),
+        help_text=_(
+            "None ticked: e-mail and push. The app keeps it in any case. "
+            "What each person has chosen under Your account narrows it."
+        ),
     )
 
     class Meta:

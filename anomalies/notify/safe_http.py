@@ -66,7 +66,18 @@ def url_check(url: str) -> SplitResult:
         raise AddressRefusedError(_("Leave user and password out of the address."))
     if port is not None and port < 1024 and port not in _PORTS_BELOW_1024:
         raise AddressRefusedError(_("Use port 80, 443, or one from 1024 on."))
+    _literal_check(parts.hostname)
     return parts
+
+
+def _literal_check(host: str) -> None:
+    """An address in figures is known for what it is before anything is sent there."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return  # a name, which is looked up each time
+    if not address_allowed(address, settings.WEBHOOK_PRIVATE_RANGES):
+        raise AddressRefusedError(_("%(address)s is not on the open internet.") % {"address": host})
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, whole_s: float = _WHOLE_S) -> Answer:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
 from accounts.models import User
@@ -84,6 +85,23 @@ def on_call_now(schedule: OnCallSchedule) -> User | None:
     """Whoever is on call; wants `members__user` and `overrides` loaded."""
     found = on_call_at(rotation_of(schedule), stand_ins_of(schedule), clock.now())
     return User.objects.filter(pk=found, is_active=True).first() if found is not None else None
+
+
+def unmanned(schedules: Iterable[OnCallSchedule]) -> list[str]:
+    """The schedules for which nobody is on call now, by name; wants `members__user` and `overrides` loaded."""
+    return [schedule.name for schedule in schedules if on_call_now(schedule) is None]
+
+
+def unmanned_text(schedules: Iterable[OnCallSchedule]) -> str:
+    """That nobody is on call, in words; empty where somebody is."""
+    said = [_("Nobody is on call for “%(schedule)s”.") % {"schedule": name} for name in unmanned(schedules)]
+    return " ".join(said)
+
+
+def begins_by_now(handover_at: time, zone: ZoneInfo) -> date:
+    """The day on which a first turn begins that is on already: yesterday until today's handover."""
+    local = clock.now().astimezone(zone)
+    return local.date() - timedelta(days=int(local.time() < handover_at))
 
 
 def turns_next(schedule: OnCallSchedule) -> list[Turn]:

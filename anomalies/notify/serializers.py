@@ -59,6 +59,7 @@ class StageSerializer(serializers.Serializer[Any]):
     after_min = serializers.IntegerField(help_text="Minutes without an acknowledgement; 0: at once.")
     route = serializers.CharField(help_text="Empty: no route fits, and everybody who handles alerts is told.")
     told = serializers.CharField(help_text="In words; empty for nobody.")
+    unmanned = serializers.CharField(help_text="Which schedules have nobody on call now, in words; empty for none.")
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
@@ -99,7 +100,9 @@ class StepSerializer(serializers.Serializer[Any]):
     people = serializers.ListField(child=serializers.EmailField())
     on_call = serializers.ListField(child=serializers.CharField(), help_text="Names of schedules.")
     targets = serializers.ListField(child=serializers.CharField(), help_text="Names of targets.")
-    channels = serializers.ListField(child=serializers.CharField(), help_text="Empty: e-mail and push.")
+    channels = serializers.ListField(
+        child=serializers.CharField(), help_text="Empty: e-mail and push; the app keeps it in any case."
+    )
 
 
 class RouteSerializer(serializers.Serializer[Route]):

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from anomalies.models import Alert, Notification, NotificationTarget, Occasion, Route
+from anomalies.models import Alert, Notification, NotificationTarget, Occasion, OnCallSchedule, Route, RouteStep
 from anomalies.notify.audience import Audiences, subject_of
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.directory import Directory, Tell
@@ -17,6 +17,7 @@ from anomalies.notify.inbox import delivered_if_in_app, inbox_tell_of
 from anomalies.notify.matching import Subject
 from anomalies.notify.notices import drain_soon
 from anomalies.notify.routing import told_words
+from anomalies.notify.scheduling import unmanned_text
 from common import clock
 from telemetry.models import Machine
 from tenants.addresses import factory_url
@@ -25,11 +26,15 @@ from tenants.context import factory_current
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Whom one step tells. after_min: minutes without an acknowledgement; told: in words, empty for nobody."""
+    """Whom one step tells. after_min: minutes without an acknowledgement; told: in words, empty for nobody.
+
+    unmanned: which schedules it names have nobody on call now, in words.
+    """
 
     after_min: int
     route: str
     told: str
+    unmanned: str = ""
 
 
 def who_would_be_told(machine: Machine, severity: str) -> list[Stage]:
@@ -37,12 +42,27 @@ def who_would_be_told(machine: Machine, severity: str) -> list[Stage]:
     audiences, now = Audiences(), clock.now()
     alert = Alert(machine=machine, severity=severity, raised_at=now)
     audience, subject = audiences.at_first(alert), subject_of(alert)
-    stages = [Stage(0, ", ".join(audience.routes), told_words(audience.tells))]
+    stages = [Stage(0, ", ".join(audience.routes), told_words(audience.tells), _unmanned_at_first(audience.routes))]
     stages.extend(
-        Stage(step.after_min, step.route.name, told_words(list(audiences.of_step(step, subject))))
+        Stage(
+            step.after_min,
+            step.route.name,
+            told_words(list(audiences.of_step(step, subject))),
+            unmanned_text(step.schedules.all()),
+        )
         for step in sorted(audience.later, key=lambda step: step.after_min)
     )
     return stages
+
+
+def _unmanned_at_first(routes: Iterable[str]) -> str:
+    asked = OnCallSchedule.objects.filter(pk__in=_schedules_at_first(routes))
+    return unmanned_text(asked.prefetch_related("members__user", "overrides"))
+
+
+def _schedules_at_first(routes: Iterable[str]) -> list[int]:
+    steps = RouteStep.objects.filter(route__name__in=list(routes), after_min=0, schedules__isnull=False)
+    return list(steps.values_list("schedules", flat=True))
 
 
 def target_test(target: NotificationTarget) -> Notification:

@@ -34,10 +34,7 @@ def heading(news: News) -> str:
 def sentence(item: Item) -> str:
     """What is wrong, or since when it is over."""
     if item.returned:
-        return _("Since %(end)s everything is within its limits again. It had begun at %(begin)s.") % {
-            "end": item.returned_since,
-            "begin": item.since,
-        }
+        return _over(item) % {"end": item.returned_since, "begin": item.since}
     if item.waited_min:
         waited = ngettext(
             "Nobody has acknowledged it for %(count)s minute.",
@@ -46,6 +43,16 @@ def sentence(item: Item) -> str:
         ) % {"count": item.waited_min}
         return f"{item.summary}. {waited}"
     return f"{item.summary}."
+
+
+def _over(item: Item) -> str:
+    """That it is over, as fits what it was."""
+    kind = str(item.content.get("cause", "")).partition(":")[0]
+    if kind in {"silence", "missing"}:
+        return _("Since %(end)s readings arrive again. The last one before had come at %(begin)s.")
+    if kind == "stuck":
+        return _("Since %(end)s it moves again. It had stood still since %(begin)s.")
+    return _("Since %(end)s everything is within its limits again. It had begun at %(begin)s.")
 
 
 def short(news: News) -> str:

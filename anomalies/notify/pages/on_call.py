@@ -1,5 +1,6 @@
 """Who is on call, whose turn comes next, and who stands in."""
 
+from datetime import time
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from anomalies.models import OnCallOverride, OnCallSchedule
 from anomalies.notify.forms import OverrideForm, ScheduleForm
 from anomalies.notify.pages.tabs import tabs_for
 from anomalies.notify.scheduling import (
+    begins_by_now,
     on_call_now,
     ordered,
     override_add,
@@ -24,7 +26,6 @@ from anomalies.notify.scheduling import (
     schedule_save,
     turns_next,
 )
-from common import clock
 from tenants.context import factory_current
 
 
@@ -51,8 +52,9 @@ def schedule_new(request: HttpRequest) -> HttpResponse:
     """A new schedule."""
     factory = factory_current()
     zone = factory.time_zone if factory else "UTC"
-    today = clock.now().astimezone(ZoneInfo(zone)).date()
-    return _edit(request, OnCallSchedule(time_zone=zone, starts_on=today))
+    handover_at = time(6)
+    begins = begins_by_now(handover_at, ZoneInfo(zone))
+    return _edit(request, OnCallSchedule(time_zone=zone, starts_on=begins, handover_at=handover_at))
 
 
 @require_http_methods(["GET", "POST"])

@@ -66,6 +66,14 @@ def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, opera
     assert first.extra_headers["Message-ID"] != second.extra_headers["Message-ID"]
 
 
+def test_that_readings_arrive_again_or_a_sensor_moves_is_said_as_what_it_is(machine, operator, raised):
+    for cause, words in (("silence", "readings arrive again"), ("stuck:vibration", "it moves again")):
+        raised(machine, cause=cause)
+        alert_return(machine=machine, cause=cause, at=clock.now())
+        drain()
+        assert words in mail.outbox[-1].body
+
+
 def test_an_alert_that_flaps_fills_no_mailbox(machine, operator, raised):
     for _ in range(5):
         raised(machine)

@@ -150,6 +150,8 @@ def test_a_webhooks_secret_is_shown_once_and_never_its_address(in_acme, client_f
         "https://x.example:22/",
         "hello",
         "https://",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::1]/hook",
     ],
 )
 def test_an_address_that_no_message_may_go_to_is_refused_with_a_reason(in_acme, client_for, admin, address):

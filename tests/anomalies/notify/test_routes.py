@@ -187,6 +187,20 @@ def test_nobody_acknowledges_and_the_next_is_told_once_with_an_entry_in_the_time
     assert Escalation.objects.get(step__after_min=30).state == EscalationState.STOPPED
 
 
+def test_a_step_for_whoever_is_on_call_says_where_nobody_is(machine, operator, raised):
+    schedule = OnCallSchedule.objects.create(name="Nights", starts_on=clock.now().date() + timedelta(days=3))
+    OnCallMember.objects.create(schedule=schedule, user=operator, position=0)
+    made = route("Day", roles=["operator"])
+    RouteStep.objects.create(route=made, channels=["email"], after_min=10).schedules.add(schedule)
+    first, second = who_would_be_told(machine, "high")
+    assert (first.unmanned, second.told, second.unmanned) == ("", "", "Nobody is on call for “Nights”.")
+    alert = raised(machine)
+    drain()
+    Escalation.objects.update(due_at=clock.now())
+    assert escalations_advance() == 1
+    assert alert.events.get(kind="escalated").comment.endswith("goes on. Nobody is on call for “Nights”.")
+
+
 def test_what_is_over_is_not_escalated(machine, operator, supervisor, raised):
     made = route(roles=["operator"])
     RouteStep.objects.create(route=made, roles=["supervisor"], channels=["email"], after_min=10)
