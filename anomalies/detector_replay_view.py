@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from accounts.jobs import JobShown
-from anomalies.alerts.sentences import metric_title
+from anomalies.alerts.sentences import part_title
 from anomalies.detector_figures import WEEK_MS, verdict_met
 from anomalies.detector_replay import BANDS
 from anomalies.detector_replays import Side, Told, known_of
@@ -105,7 +105,7 @@ def _side(side: Side, told: Told, metrics: dict[str, Metric]) -> dict[str, Any]:
             "met_word": verdict_word(verdict_met(episode, known, to_ms=ends_ms)),
             "judges": [{"word": judge_word(part["judge"]), "peak": part["peak"]} for part in episode["judges"]],
             "parts": [
-                {**part, "title": metric_title(metrics.get(part["metric"]) or Metric(name=part["metric"]))}
+                {**part, "title": part_title(part, metrics.get(part["metric"]) or Metric(name=part["metric"]))}
                 for part in episode["metrics"]
             ],
         }

@@ -123,6 +123,12 @@ def figure_in_unit(stored: float | str | None, into: Conversion) -> str:
     return figure(into.value(stored) if isinstance(stored, int | float) else None)
 
 
+@register.filter(name="distance_in_unit")
+def distance_in_unit(stored: float | str | None, into: Conversion) -> str:
+    """`{{ part.observed|distance_in_unit:into }}`: by how much something moves, which has no zero of its own."""
+    return figure(into.difference(stored) if isinstance(stored, int | float) else None)
+
+
 @register.simple_tag(takes_context=True)
 def units_read(context: Any) -> str:
     """`{% units_read as units %}`: which units the reader chose: stored, metric or us."""
