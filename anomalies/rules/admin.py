@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import msgspec
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Max, QuerySet
@@ -11,8 +12,9 @@ from django.utils.translation import ngettext
 
 from accounts.admin_base import FactoryModelAdmin
 from anomalies.models import Rule, VibrationZones
-from anomalies.rules.conditions import RuleDocument, rule_as_data
+from anomalies.rules.conditions import Holidays, RuleDocument, rule_as_data
 from anomalies.rules.keeping import rule_change, rule_checked, rule_create, rule_delete, rules_enable
+from anomalies.rules.schedule import countries, subdivisions
 from anomalies.rules.sentences import Names, rule_sentence
 from anomalies.rules.validation import rule_parse
 from anomalies.rules.yaml_files import rule_text, rule_written, yaml_read
@@ -36,6 +38,18 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         help_text=_("In YAML, as rules are exported. The page “Rules” builds the same with buttons."),
     )
 
+    holidays = forms.ChoiceField(
+        label=_("Holidays"),
+        required=False,
+        choices=lambda: [("", _("count like other days")), *_calendars()],
+        help_text=_("Of a country or of a part of it. Chosen here, they replace what the text says of them."),
+    )
+    holidays_then = forms.ChoiceField(
+        label=_("On holidays"),
+        required=False,
+        choices=[("off", _("the rule rests")), ("only", _("the rule holds then alone"))],
+    )
+
     class Meta:
         model = Rule
         fields: ClassVar[list[str]] = []
@@ -43,7 +57,11 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         data = rule_written(self.instance) if self.instance.pk else _EXAMPLE
+        holidays = data.get("active", {}).get("holidays", {})
+        country, part = holidays.get("country", ""), holidays.get("subdivision", "")
         self.fields["definition"].initial = rule_text(data)
+        self.fields["holidays"].initial = f"{country}-{part}" if part else country
+        self.fields["holidays_then"].initial = holidays.get("then", "off")
 
     def clean_definition(self) -> RuleDocument:
         """Raises ValidationError with every problem and its path."""
@@ -56,6 +74,28 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
             raise forms.ValidationError(_("There is another rule of this name."))
         return rule
 
+    def clean(self) -> dict[str, Any]:
+        """The text, with the holidays that were chosen beside it."""
+        data = super().clean() or {}
+        rule = data.get("definition")
+        if rule is not None and not self.errors and {"holidays", "holidays_then"} & set(self.changed_data):
+            country, _dash, part = data["holidays"].partition("-")
+            then = data["holidays_then"] or "off"
+            chosen = Holidays(country, part or None, then) if country else None
+            active = msgspec.structs.replace(rule.active, holidays=chosen)
+            data["definition"] = msgspec.structs.replace(rule, active=active)
+        return data
+
+
+def _calendars() -> list[tuple[str, Any]]:
+    """Every country, and those with holidays of parts as groups: “DE”, “DE-BY”."""
+    found: list[tuple[str, Any]] = []
+    for country in countries():
+        parts = [(f"{country}-{code}", f"{country}, {name}") for code, name in subdivisions(country)]
+        whole = (country, _("%(country)s, the whole country") % {"country": country} if parts else country)
+        found.append((country, [whole, *parts]) if parts else whole)
+    return found
+
 
 @admin.register(Rule)
 class RuleAdmin(FactoryModelAdmin):
@@ -65,7 +105,7 @@ class RuleAdmin(FactoryModelAdmin):
     list_display: ClassVar[list[str]] = ["name", "sentence", "severity", "enabled", "updated_at"]
     list_filter: ClassVar[list[str]] = ["enabled", "severity"]
     search_fields: ClassVar[list[str]] = ["name", "description"]
-    fields: ClassVar[list[str]] = ["sentence", "definition"]
+    fields: ClassVar[list[str]] = ["sentence", "definition", "holidays", "holidays_then"]
     readonly_fields: ClassVar[list[str]] = ["sentence"]
     actions: ClassVar[list[str]] = ["switch_on", "switch_off"]
 

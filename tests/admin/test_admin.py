@@ -232,6 +232,16 @@ severity: critical
     rule.refresh_from_db()
     assert not rule.enabled
     assert AuditEntry.objects.get(action="rule.disabled").actor == admin.email
+    # The holidays of a part of a country are chosen beside the text, and stay where the text alone is changed.
+    change = path_of(Rule, f"{rule.pk}/change/")
+    assert (
+        browser.post(change, {"definition": definition, "holidays": "DE-BY", "holidays_then": "only"}).status_code
+        == 302
+    )
+    rule.refresh_from_db()
+    assert rule.active == {"holidays": {"country": "DE", "subdivision": "BY", "then": "only"}}
+    assert 'value="DE-BY" selected' in browser.get(change).content.decode()
+    assert browser.post(change, {"definition": definition, "holidays": "DE-XX"}).status_code == 200
 
 
 def test_a_threshold_that_would_never_clear_is_refused(
