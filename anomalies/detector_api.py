@@ -51,6 +51,10 @@ class DetectorSerializer(serializers.Serializer[Any]):
     teaching = serializers.BooleanField(help_text="Whether a worker teaches it now, because somebody asked.")
     limit_factor = serializers.FloatField(help_text="By what factor its limits stand above what teaching found.")
     wanted_per_week = serializers.FloatField()
+    unsettled = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Metrics whose level still moves, for which a machine with enough history goes on learning.",
+    )
     damage = serializers.CharField(help_text="Why no version judges although there is one; empty while all is well.")
     roles = MetricRoleSerializer(many=True)
     realised = RealisedSerializer()
@@ -138,6 +142,7 @@ def _described(state: DetectorState) -> dict[str, Any]:
         "teaching": state.teaching_since is not None,
         "limit_factor": state.factor,
         "wanted_per_week": state.wanted_per_week,
+        "unsettled": state.moving,
         "damage": state.health.damage if state.health else "",
         "roles": [role_data(row) for row in roles_read(state.machine)],
         "realised": {

@@ -31,7 +31,14 @@ _BACK_TEST = timedelta(days=3)
 def detector(request: HttpRequest, key: str) -> HttpResponse:
     """One machine's detector; asked by HTMX, the part of the page that changes."""
     machine = get_object_or_404(Machine.objects.select_related("line__site"), key=key)
-    context: dict[str, Any] = {"detector": detector_state(machine), "replays": replays_read(machine)}
+    state = detector_state(machine)
+    titles = {metric.name: metric_title(metric) for metric in machine.metrics.all()}
+    context: dict[str, Any] = {
+        "detector": state,
+        "replays": replays_read(machine),
+        "moving": [titles.get(name, name) for name in state.moving],
+        "taught_moving": [titles.get(name, name) for name in state.taught_moving],
+    }
     asked: Any = request
     if bool(asked.htmx) and not asked.htmx.boosted and not asked.htmx.history_restore_request:
         return render(request, "anomalies/partials/_detector_body.html", context)

@@ -242,6 +242,7 @@ def _should_learn(machine: Machine, model: ActiveModel | None, newest_ms: int) -
         return training_due(model, **due) and training_due(model_newest(machine), **due)
     before = MachineHealth.objects.filter(machine=machine).values_list("learning_progress", flat=True).first()
     progress = progress_measure(machine, newest_ms=newest_ms)
-    if before is None or abs(progress - before) >= 0.01:
-        health_publish(machine, MachineHealth.objects.get(machine=machine))
+    health = MachineHealth.objects.get(machine=machine)
+    if before is None or abs(health.learning_progress - before) >= 0.01:
+        health_publish(machine, health)
     return progress >= 1.0

@@ -131,7 +131,7 @@ def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
 def _detect(machine: Machine, model: ActiveModel, health: MachineHealth, state: dict[str, Any]) -> dict[str, Any]:
     raised = health.limit_factor
     judged = stream_score(machine, model, scored_to_ms=health.scored_to_ms, state=state, raised=raised)
-    health.learning_progress, health.threshold, health.damage = 1.0, THRESHOLD, ""
+    health.learning_progress, health.threshold, health.damage, health.unsettled = 1.0, THRESHOLD, "", []
     if judged is None:
         if health.status == HealthStatus.LEARNING:
             health.status = HealthStatus.NORMAL

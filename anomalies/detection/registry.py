@@ -56,11 +56,13 @@ def model_save(
     data_sha256: str,
     seed: int,
     roles: Mapping[str, str] | None = None,
+    settling: Mapping[str, Any] | None = None,
     active: bool = True,
 ) -> DetectorModel:
     """Keep a detector as the machine's next version and make it the active one, in one transaction.
 
-    roles: of its metrics, where they were told. active: False keeps it beside the one that judges.
+    roles: of its metrics, where they were told. settling: before when the machine had not settled (from_ms, 0: never),
+    and which levels moved nonetheless (moving). active: False keeps it beside the one that judges.
     Raises IntegrityError when another worker has just done the same; its version stands.
     """
     packed = _pack(detector)
@@ -78,6 +80,7 @@ def model_save(
             "data_sha256": data_sha256,
             "seed": seed,
             "roles": {name: str(role) for name, role in (roles or {}).items() if name in detector.metrics},
+            "settling": dict(settling or {}),
             "features": [f"{f.metric}/{f.aspect.value}/{f.window}" for f in detector.features],
             "normal": {name: list(band) for name, band in detector.normal.items()},
             "step_ms": detector.clock.step_ms,

@@ -1,6 +1,8 @@
 """Teaching a machine's detector from its own history, when there is enough and nothing is wrong."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import structlog
@@ -13,11 +15,13 @@ from anomalies.detection.detector import (
     detector_fit,
     learning_progress,
 )
-from anomalies.detection.grid import SMALLEST_STEP_MS, Grid
+from anomalies.detection.grid import SMALLEST_STEP_MS, Clock, Grid
 from anomalies.detection.history import DAY_MS, HOUR_MS, clock_read, grid_read, history_known, window_ms
 from anomalies.detection.levels import level_accepted_ms
 from anomalies.detection.metric_roles import roles_judged
 from anomalies.detection.registry import ActiveModel, model_save
+from anomalies.detection.roles import Role
+from anomalies.detection.settled import Settled, from_row, settled_part
 from anomalies.models import Alert, AlertEvent, AlertState, DetectorModel, HealthStatus, MachineHealth
 from common.times import to_ms as ms_of
 from telemetry.models import Machine
@@ -35,6 +39,9 @@ _BEFORE_ALERT_MS = 10 * 60_000
 # Windows that reach over the beginning of a new level are not used, so a little more than enough is waited for.
 _ENOUGH_ANEW = 1.1
 _SILENCE = "silence"
+# A machine that never settles must not go unwatched: with so many times enough it is taught as it is.
+_WAITED_FOR, _MOST_OF_WINDOW = 3, 0.9
+_UNSETTLED_MOST = 0.99
 
 
 def training_due(
@@ -64,19 +71,33 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
     """Teach the machine's detector by the day before `newest_ms`; None when there is too little or something is wrong.
 
     While an alert is active nothing is learnt, and stretches in which one was are left out, as is all before a level
-    that was accepted as normal. A version that has seen a whole day, or was pinned, goes on judging: the newcomer is
-    kept beside it until both were compared. Raises StoreUnavailableError.
+    that was accepted as normal, or before the machine had settled. One that has not settled yet waits, for a while. A
+    version that has seen a whole day, or was pinned, goes on judging: the newcomer is kept beside it until both were
+    compared. Raises StoreUnavailableError.
     """
     roles = roles_judged(machine.metrics.select_related("role_chosen"))
     metrics = list(roles)
     if not metrics or _something_is_wrong(machine):
         return None
-    clock = clock_read(machine, metrics, to_ms=newest_ms)
-    begin_ms = max(newest_ms - window_ms(clock), level_accepted_ms(machine) or 0)
+    clock, settled_ms = clock_read(machine, metrics, to_ms=newest_ms), _settled_from_ms(machine)
+    begin_ms = max(newest_ms - window_ms(clock), level_accepted_ms(machine) or 0, settled_ms)
     grid = grid_read(machine, metrics, clock, from_ms=begin_ms, to_ms=newest_ms)
     if not len(grid):
         return None
     _blank_alerts(machine, grid)
+    settled = _settled(grid) if _warms_up(machine) else Settled(0)
+    _note_moving(machine, settled.moving if settled.start is None else ())
+    if settled.start is None:
+        _log.info("detector_waits_for_levels", machine=machine.key, moving=list(settled.moving))
+        return None
+    grid = from_row(grid, settled.start)
+    settling = {"from_ms": int(grid.t_ms[0]) if settled.start else settled_ms, "moving": list(settled.moving)}
+    return _taught(machine, grid, clock, roles=roles, settling=settling)
+
+
+def _taught(
+    machine: Machine, grid: Grid, clock: Clock, *, roles: Mapping[str, Role], settling: Mapping[str, Any]
+) -> DetectorModel | None:
     seed = machine.pk
     try:
         detector = detector_fit(grid, clock, seed=seed, roles=roles)
@@ -89,6 +110,7 @@ def machine_learn(machine: Machine, *, newest_ms: int) -> DetectorModel | None:
             data_sha256=hashlib.sha256(np.ascontiguousarray(grid.level).tobytes()).hexdigest(),
             seed=seed,
             roles=roles,
+            settling=settling,
             active=not stands_until_compared(machine),
         )
     except NotEnoughDataError as error:
@@ -110,17 +132,46 @@ def stands_until_compared(machine: Machine) -> bool:
     return bool(model.pinned or model.manifest["taught_ms"] >= _WHOLE_DAY * DAY_MS)
 
 
+def _settled_from_ms(machine: Machine) -> int:
+    """Before when (event time, ms) the machine had not settled, as its newest version knows: nothing teaches; or 0."""
+    rows = DetectorModel.objects.filter(machine=machine).order_by("-version").values_list("manifest__settling__from_ms")
+    return next((int(found or 0) for (found,) in rows[:1]), 0)
+
+
+def _warms_up(machine: Machine) -> bool:
+    """Whether no version knows the machine's present level yet; the others are taught again as they grow, unasked."""
+    rows = DetectorModel.objects.filter(machine=machine, active=True).values_list("manifest__from_ms", flat=True)
+    begins_ms = rows.first()
+    return begins_ms is None or begins_ms < (level_accepted_ms(machine) or 0)
+
+
+def _settled(grid: Grid) -> Settled:
+    # Of a machine that reports seldom the window never holds three times enough: most of it will do.
+    window = window_ms(Clock(grid.step_ms, {})) // grid.step_ms
+    bound = min(_WAITED_FOR * ENOUGH_CELLS, int(_MOST_OF_WINDOW * window))
+    return settled_part(grid, enough=ENOUGH_CELLS, bound=bound)
+
+
+def _note_moving(machine: Machine, metrics: Sequence[str]) -> None:
+    """Keep with its health which levels still move, so that pages say why it goes on learning."""
+    MachineHealth.objects.filter(machine=machine).update(unsettled=list(metrics))
+
+
 def progress_measure(machine: Machine, *, newest_ms: int) -> float:
-    """How far a machine without a model is in its learning, 0 to 1; kept with its health."""
+    """How far a machine without a model is in its learning, 0 to 1; kept with its health.
+
+    One that has sent enough but has not settled yet is not shown as done.
+    """
     metrics = list(roles_judged(machine.metrics.select_related("role_chosen")))
     progress = 0.0
     if metrics:
         clock = clock_read(machine, metrics, to_ms=newest_ms)
         cells, span_ms = history_known(machine, metrics, clock, to_ms=newest_ms)
         progress = learning_progress(cells=cells, span_ms=span_ms)
-    MachineHealth.objects.get_or_create(machine=machine)
+    health, _ = MachineHealth.objects.get_or_create(machine=machine)
+    shown = min(progress, _UNSETTLED_MOST) if health.unsettled else progress
     MachineHealth.objects.filter(machine=machine).exclude(status=HealthStatus.NO_DATA).update(
-        status=HealthStatus.LEARNING, learning_progress=progress, score=None, threshold=None, health_percent=None
+        status=HealthStatus.LEARNING, learning_progress=shown, score=None, threshold=None, health_percent=None
     )
     return progress
 

@@ -59,6 +59,16 @@ class DetectorState:
         return next((version for version in self.versions if version.active), None)
 
     @property
+    def moving(self) -> list[str]:
+        """The metrics whose level still moves: why a machine with enough history goes on learning."""
+        return list(self.health.unsettled) if self.health and self.active is None else []
+
+    @property
+    def taught_moving(self) -> list[str]:
+        """The metrics whose level moved while the version that judges was taught: it was waited for long enough."""
+        return list(self.active.manifest.get("settling", {}).get("moving", [])) if self.active else []
+
+    @property
     def learned(self) -> float:
         """0 to 1."""
         if self.active is not None:
