@@ -51,6 +51,13 @@ export function zoneDate(zone) {
 /** @param {number[]} splits @param {number} step @param {string} zone */
 function timeLabels(splits, step, zone) {
   if (step >= DAY / 2) return splits.map((split) => clockTime(split, zone, { day: true, seconds: false }).replace(/,? 00:00$/, ""));
+  if (step >= HOUR) return splits.map((split) => dayAtMidnight(split, zone));
   if (step < S) return splits.map((split) => `${clockTime(split, zone)}.${String(Math.floor(split % S)).padStart(3, "0")}`);
   return splits.map((split) => clockTime(split, zone, { day: false, seconds: step < MIN }));
+}
+
+/** A night on the axis says which day begins. @param {number} split @param {string} zone */
+function dayAtMidnight(split, zone) {
+  const time = clockTime(split, zone, { day: false, seconds: false });
+  return time === "00:00" ? clockTime(split, zone, { day: true, seconds: false }).replace(/,? 00:00$/, "") : time;
 }
