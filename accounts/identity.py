@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
+from accounts.identity_calls import provider_session
 from accounts.models import User
 from common.errors import InvalidInputError
 
@@ -31,6 +32,10 @@ class IdentityAdapter(DefaultSocialAccountAdapter):
     def is_open_for_signup(self, request: Any, sociallogin: Any) -> bool:
         """Never: people come by invitation, whatever a provider says."""
         return False
+
+    def get_requests_session(self) -> Any:
+        """Whatever is asked of a provider goes by this."""
+        return provider_session()
 
     def can_authenticate_by_email(self, login: Any, email: str) -> bool:
         """Only somebody who is here, active, and whose address the provider has confirmed."""

@@ -9,6 +9,7 @@ from accounts import (
     errand_pages,
     export_pages,
     factory_pages,
+    identity_sign_in,
     keys_pages,
     language,
     pages,
@@ -21,6 +22,9 @@ urlpatterns = [
     path("invitations/<str:token>", doors.invitation_page, name="invitation_accept"),
     # Before allauth's view of the same name, which says less about a used link.
     path("accounts/confirm-email/<str:key>/", doors.ConfirmAddressView.as_view(), name="account_confirm_email"),
+    # Before allauth's of the same addresses, which believe an id token without looking at its signature.
+    path("accounts/oidc/<str:provider_id>/login/", identity_sign_in.identity_leave, name="identity_leave"),
+    path("accounts/oidc/<str:provider_id>/login/callback/", identity_sign_in.identity_return, name="identity_return"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("accounts/3rdparty/", include("allauth.socialaccount.urls")),

@@ -9,6 +9,7 @@ class AnomaliesConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to the floor below, and lend it the client that reaches nothing inside our own network."""
+        from accounts import identity_calls
         from anomalies import (
             explore_export,  # noqa: F401  # workers make its errands
             receivers,  # noqa: F401  # importing it connects it
@@ -17,4 +18,5 @@ class AnomaliesConfig(AppConfig):
         from anomalies.rules import trying  # noqa: F401  # workers make its errands
         from tenants import own_domain
 
+        identity_calls.ask_by(safe_http.ask)
         own_domain.fetch_by(safe_http.fetch)

@@ -88,6 +88,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, whole_s: float = 
     return _ask("POST", url, body, headers, whole_s=whole_s)
 
 
+def ask(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    """Any request; whatever status comes back is an answer. Raises AddressRefusedError, CallFailedError."""
+    return _ask(method, url, body, headers, whole_s=_WHOLE_S)
+
+
 def fetch(url: str, *, whole_s: float = _WHOLE_S) -> bytes:
     """The beginning of a page that is there (200); no redirect is followed.
 

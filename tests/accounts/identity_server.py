@@ -21,8 +21,11 @@ class Provider:
         self.url = ""
         self.claims: dict[str, Any] = {}
         self.secret, self.client_id = "provider-secret", "factorypulse"
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = self.signs_with = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.codes: dict[str, str] = {}
+        # What a provider that lies, or is set up wrongly, says instead.
+        self.about: dict[str, Any] | None = None
+        self.described: dict[str, Any] = {}
 
     def authorise(self, location: str) -> str:
         """What a browser does there: returns the address that it is sent back to."""
@@ -36,7 +39,7 @@ class Provider:
         nonce = self.codes.pop(form["code"])
         now = int(clock.now().timestamp())
         claims = {"iss": self.url, "aud": self.client_id, "iat": now, "exp": now + 60, "nonce": nonce, **self.claims}
-        token = jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": "1"})
+        token = jwt.encode(claims, self.signs_with, algorithm="RS256", headers={"kid": "1"})
         return {"access_token": "access", "token_type": "Bearer", "id_token": token}
 
     def keys(self) -> dict[str, Any]:
@@ -53,6 +56,7 @@ class Provider:
             "userinfo_endpoint": f"{self.url}/userinfo",
             "jwks_uri": f"{self.url}/keys",
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            **self.described,
         }
 
 
@@ -66,7 +70,7 @@ def identity_server() -> Iterator[Provider]:
             answers = {
                 "/.well-known/openid-configuration": provider.discovery,
                 "/keys": provider.keys,
-                "/userinfo": lambda: provider.claims,
+                "/userinfo": lambda: provider.claims if provider.about is None else provider.about,
             }
             self._answer(answers[urlsplit(self.path).path]())
 

@@ -1,6 +1,6 @@
-"""Signing in: locked accounts, second factors that a factory requires, sessions, and a plant's identity provider."""
+"""Signing in: locked accounts, second factors that a factory requires, and sessions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -9,12 +9,10 @@ from axes.models import AccessAttempt, AccessFailureLog
 from django.conf import settings
 from django.test import Client
 
-from accounts.identity import IdentityProviderInvalidError, identity_provider, identity_provider_set, server_url_check
-from accounts.models import AuditEntry, User
+from accounts.models import User
 from tenants.context import factory_context
 from tenants.life import factory_mfa_require
 from tenants.models import Factory
-from tests.accounts.identity_server import Provider, identity_server
 from tests.conftest import PASSWORD, FactoryClient, host_of
 
 ClientFor = Callable[..., FactoryClient]
@@ -103,81 +101,3 @@ def test_sessions_are_listed_and_the_others_can_be_ended(in_acme: Factory, opera
     here.post("/accounts/sessions/")
     assert there.get("/").status_code == 302
     assert here.get("/").status_code == 200
-
-
-# --- a plant's identity provider ---
-
-
-@pytest.fixture
-def provider(in_acme: Factory, owner: User) -> Iterator[Provider]:
-    with identity_server() as provider:
-        identity_provider_set(
-            actor=owner,
-            name="Plant login",
-            server_url=provider.url,
-            client_id=provider.client_id,
-            secret=provider.secret,
-        )
-        yield provider
-
-
-def _through(provider: Provider, factory: Factory) -> tuple[FactoryClient, int]:
-    """A browser that signs in by the provider; where it ends up."""
-    browser = FactoryClient(host=host_of(factory))
-    begun = browser.post("/accounts/oidc/plant/login/")
-    assert begun.status_code == 302, begun.content.decode()[:300]
-    back = provider.authorise(begun["Location"])
-    arrived = browser.get(back.partition(settings.DOMAIN)[2])
-    return browser, arrived.status_code
-
-
-def test_somebody_who_is_here_signs_in_by_the_plants_provider(
-    provider: Provider, in_acme: Factory, operator: User
-) -> None:
-    provider.claims = {"sub": "42", "email": operator.email, "email_verified": True, "name": "Omar"}
-    browser, _status = _through(provider, in_acme)
-    assert browser.get("/").status_code == 200
-    assert "Plant login" in FactoryClient(host=host_of(in_acme)).get(LOGIN).content.decode()
-
-
-@pytest.mark.parametrize("claims", [{"email": "new@acme.example", "email_verified": True}, {"email_verified": False}])
-def test_strangers_and_unconfirmed_addresses_stay_outside(
-    provider: Provider, in_acme: Factory, operator: User, claims: dict[str, object]
-) -> None:
-    people = User.objects.count()
-    provider.claims = {"sub": "43", "email": operator.email, **claims}
-    browser, _status = _through(provider, in_acme)
-    assert browser.get("/").status_code == 302
-    assert User.objects.count() == people
-
-
-def test_whoever_is_shut_out_stays_out(provider: Provider, in_acme: Factory, operator: User) -> None:
-    User.objects.filter(pk=operator.pk).update(is_active=False)
-    provider.claims = {"sub": "44", "email": operator.email, "email_verified": True}
-    browser, _status = _through(provider, in_acme)
-    assert browser.get("/").status_code == 302
-
-
-def test_one_factorys_provider_is_unknown_to_another(provider: Provider, borg: Factory) -> None:
-    stranger = FactoryClient(host=host_of(borg))
-    assert stranger.post("/accounts/oidc/plant/login/").status_code == 404
-    assert "Plant login" not in stranger.get(LOGIN).content.decode()
-
-
-def test_an_owner_sets_and_removes_it_and_its_secret_is_not_shown(
-    in_acme: Factory, owner: User, client_for: ClientFor
-) -> None:
-    browser = client_for(owner)
-    data = {"name": "Plant", "server_url": "http://127.0.0.1:1", "client_id": "x", "secret": "very-secret"}
-    assert browser.post("/factory/identity", data).status_code == 302
-    assert "very-secret" not in browser.get("/factory").content.decode()
-    assert "very-secret" not in str(list(AuditEntry.objects.values()))
-    browser.post("/factory/identity", {"remove": "1"})
-    assert identity_provider() is None
-
-
-def test_in_production_a_provider_stands_on_the_public_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "TRIAL", False)
-    for url in ("http://login.example", "https://127.0.0.1", "https://10.0.0.1", "https://user@login.example", "x"):
-        with pytest.raises(IdentityProviderInvalidError):
-            server_url_check(url)

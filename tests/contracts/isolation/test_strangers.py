@@ -63,7 +63,9 @@ PUBLIC_PAGES = {
     "mfa_authenticate",
     "mfa_login_webauthn",
     # By the factory's own identity provider, where it has one.
-    "openid_connect_login",
+    "identity_leave",
+    "identity_return",
+    "openid_connect_login",  # behind those
     "openid_connect_callback",
     "socialaccount_login_cancelled",
     "socialaccount_login_error",
