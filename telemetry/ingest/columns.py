@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from telemetry.ingest.arrivals import Arrivals
 from telemetry.ingest.refusals import Rejection
 from telemetry.readings import Float64Array, Int64Array, Key, ReadingBatch
 
@@ -48,7 +49,9 @@ class Columns:
     (2, 'not_finite')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arrivals: Arrivals | None = None) -> None:
+        # Those of readings without a time of their own: of this body alone, or of all that came before it, too.
+        self.arrivals = arrivals or Arrivals()
         self._keys: list[Key] = []
         # What a machine sent first is what it mostly sends; whatever else it sends is found by key.
         self._shapes: dict[str, tuple[Shape, range]] = {}

@@ -17,6 +17,7 @@ from common import clock
 from common.errors import DomainError, InvalidInputError
 from common.problems import CONTENT_TYPE, problem
 from telemetry.ingest import api_shapes, payloads
+from telemetry.ingest.arrivals import Arrivals, arrivals_of
 from telemetry.ingest.bodies import media_check
 from telemetry.ingest.idempotency import Answer, Once
 from telemetry.ingest.journal import process_journal
@@ -45,7 +46,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
     body = body_take(process_journal(), sender, request, check=media_check)
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
-        return _response(_answer(sender, body, clock.now_ms()))
+        return _response(_answer(sender, body, clock.now_ms(), arrivals=arrivals_of(sender.factory)))
     once = Once(sender.factory, key, body)
     return _response(once.claim() or _answer_once(sender, body, once))
 
@@ -60,9 +61,12 @@ def _answer_once(sender: Sender, body: bytes, once: Once) -> Answer:
     return answer
 
 
-def _answer(sender: Sender, body: bytes, received_ms: int) -> Answer:
-    """Refusals that the same body always meets are answers too, so that an Idempotency-Key keeps them."""
-    parse = partial(payloads.parse, received_ms=received_ms)
+def _answer(sender: Sender, body: bytes, received_ms: int, *, arrivals: Arrivals | None = None) -> Answer:
+    """Refusals that the same body always meets are answers too, so that an Idempotency-Key keeps them.
+
+    arrivals: left out, readings without a time get the same ones however often the body comes.
+    """
+    parse = partial(payloads.parse, received_ms=received_ms, arrivals=arrivals)
     try:
         admitted = readings_take(process_journal(), sender, body, parse)
     except PayloadError as error:

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from common import clock
 from telemetry.ingest.admission import admit, body_check, refused_charge
+from telemetry.ingest.arrivals import arrivals_of
 from telemetry.ingest.columns import Columns
 from telemetry.ingest.doors import readings_append, refusals_append
 from telemetry.ingest.journal import Journal, JournalFullError
@@ -76,7 +77,7 @@ def _machines_check(message: Message, now_ms: int) -> None:
 
 
 def _read(factory_slug: str, messages: Iterable[Message], now_ms: int) -> tuple[Columns, list[Refusal]]:
-    columns, refusals = Columns(), []
+    columns, refusals = Columns(arrivals_of(factory_slug)), []
     for message in messages:
         before = len(columns.rejected)
         try:

@@ -83,7 +83,10 @@ def _take(columns: Columns, item: Mapping[str, Any], *, index: int, received_ms:
 
 def _take_reading(columns: Columns, machine: str, item: Mapping[str, Any], index: int, received_ms: int) -> None:
     try:
-        t_ms = timestamp_ms(item.get("timestamp"), default_ms=received_ms)
+        if item.get("timestamp") is None:
+            t_ms = columns.arrivals.time_ms(machine, _metrics(item), received_ms)
+        else:
+            t_ms = timestamp_ms(item["timestamp"], default_ms=received_ms)
     except TimestampError as error:
         columns.refuse(Rejection(index, "", "timestamp_invalid", str(error), machine))
         return

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 import numpy as np
 
+from telemetry.ingest.arrivals import Arrivals
 from telemetry.ingest.columns import Columns, ParsedPayload
 from telemetry.ingest.patient import decode_patiently, take_patiently
 from telemetry.ingest.refusals import (
@@ -56,8 +57,12 @@ _decoders: Sequence[_Decoder] = (
 )
 
 
-def parse(body: bytes, *, received_ms: int, machine: str | None = None) -> ParsedPayload:
+def parse(
+    body: bytes, *, received_ms: int, machine: str | None = None, arrivals: Arrivals | None = None
+) -> ParsedPayload:
     """Columns of one body and what was refused in it; machine is meant where the body names none.
+
+    arrivals: the times given to readings before it; without, those of the same body always are the same.
 
     Raises PayloadError (malformed_json, too_deep, unknown_shape, too_large, too_many_readings).
 
@@ -65,7 +70,7 @@ def parse(body: bytes, *, received_ms: int, machine: str | None = None) -> Parse
     >>> [(s.metric, s.t_ms.tolist(), s.values.tolist()) for s in parsed.batch], parsed.rejected[0].code
     ([('vibration', [1000], [2.1])], 'not_a_number')
     """
-    columns = Columns()
+    columns = Columns(arrivals)
     parse_into(columns, body, received_ms=received_ms, machine=machine)
     return columns.finish()
 
@@ -135,7 +140,10 @@ def _take(columns: Columns, item: _Item, *, index: int, received_ms: int, machin
         _take_block(columns, name, item.timestamps, metrics)
         return
     try:
-        t_ms = timestamp_ms(item.timestamp, default_ms=received_ms)
+        if item.timestamp is None:
+            t_ms = columns.arrivals.time_ms(name, metrics, received_ms)
+        else:
+            t_ms = timestamp_ms(item.timestamp, default_ms=received_ms)
     except TimestampError as error:
         columns.refuse(Rejection(index, "", "timestamp_invalid", str(error), name))
         return

@@ -15,8 +15,19 @@ from telemetry.ingest.journal import JournalFullError
 from telemetry.ingest.mqtt import MqttDoor
 from telemetry.ingest.mqtt_line import connections_possible
 from telemetry.ingest.mqtt_session import RECEIVE_MAXIMUM
+from telemetry.readings import ReadingBatch
 from tests.telemetry.ingest import mqtt_client as device
-from tests.telemetry.ingest.mqtt_line import ACCEPTED_311, GOOD, TOPIC, Line, check_key, connected, refused, values
+from tests.telemetry.ingest.mqtt_line import (
+    ACCEPTED_311,
+    GOOD,
+    TOPIC,
+    Line,
+    check_key,
+    connected,
+    refused,
+    stored,
+    values,
+)
 
 
 async def test_a_puback_comes_when_the_reading_is_on_disk(door, journal):
@@ -54,6 +65,20 @@ async def test_pubacks_come_in_the_order_of_the_messages(door, journal):
     await line.say(b"".join(device.publish(TOPIC, b'{"n": %d}' % n, packet_id=n) for n in range(1, 301)))
     assert [int.from_bytes((await line.hear())[2:]) for _ in range(300)] == list(range(1, 301))
     assert [value for *_, value in values(journal)] == list(range(1, 301))
+
+
+async def test_a_burst_without_times_is_kept_reading_by_reading(door, journal):
+    line = await connected(door)
+    burst = [device.publish(TOPIC, b'{"n": %d}' % n, packet_id=n) for n in range(1, 501)]
+    for start in (0, 250):
+        await line.say(b"".join(burst[start : start + 250]))
+        for _ in range(250):
+            assert (await line.hear())[0] == 0x40
+    rows = [s for entry in stored(journal) for s in ReadingBatch.from_bytes(entry.body)]
+    times = [t for s in rows for t in s.t_ms.tolist()]
+    assert len(set(times)) == 500
+    assert [v for s in rows for v in s.values.tolist()] == list(range(1, 501))
+    assert times == sorted(times)
 
 
 async def test_qos_0_is_stored_too(door, journal):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.ingest.arrivals import Arrivals
 from telemetry.ingest.payloads import MAX_BYTES, MAX_READINGS, parse
 from telemetry.ingest.refusals import PayloadError, excerpt, grouped
 
@@ -53,6 +54,24 @@ def test_columns_are_read_as_columns():
         ("M01", "a"): [(NOW, 1.0), (NOW + 10, 2.5)],
         ("M01", "b"): [(NOW, 3.0), (NOW + 10, 4.0)],
     }
+
+
+@pytest.mark.parametrize("shape", ["nested", "flat"])
+def test_readings_without_a_time_keep_apart_and_those_of_one_moment_together(shape):
+    body = [{"machine": "M01", "metrics": {"a": n, "b": n}} for n in range(3)]
+    if shape == "flat":
+        body = [{"machine": "M01", "a": n, "b": n} for n in range(3)]
+    body.append({"machine": "M02", **({"metrics": {"a": 9}} if shape == "nested" else {"a": 9})})
+    found = readings(json.dumps(body))
+    assert found["M01", "a"] == found["M01", "b"] == [(NOW, 0), (NOW + 1, 1), (NOW + 2, 2)]
+    assert found["M02", "a"] == [(NOW, 9)]
+
+
+def test_a_clock_that_is_set_back_and_a_flood_leave_times_near_the_arrival():
+    arrivals = Arrivals()
+    assert arrivals.time_ms("M01", ["n"], 10_000_000) == 10_000_000
+    assert arrivals.time_ms("M01", ["n"], 1_000_000) == 1_000_000
+    assert max(arrivals.time_ms("M01", ["n"], 2_000_000) for _ in range(70_000)) == 2_060_000
 
 
 def test_the_topic_names_the_machine_unless_the_body_does():
