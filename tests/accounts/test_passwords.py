@@ -1,0 +1,99 @@
+"""Passwords and sessions as ASVS asks: docs/security.md names these tests line by line."""
+
+import re
+
+import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.conf import settings
+from django.contrib.sessions.models import Session
+
+from accounts.models import User
+from tenants.models import Factory
+from tests.conftest import PASSWORD, FactoryClient, host_of
+
+LOGIN, CHANGE = "/accounts/login/", "/accounts/password/change/"
+NEW = " A whole Sentence, with 2 spaces around it – łódź "
+
+
+def _in(factory: Factory, email: str, password: str, **more: str) -> FactoryClient:
+    browser = FactoryClient(host=host_of(factory))
+    browser.post(LOGIN, {"login": email, "password": password, **more})
+    return browser
+
+
+def _inside(browser: FactoryClient) -> bool:
+    return browser.get("/").status_code == 200
+
+
+def _change(browser: FactoryClient, old: str, new: str) -> int:
+    return int(browser.post(CHANGE, {"oldpassword": old, "password1": new, "password2": new}).status_code)
+
+
+def test_a_new_password_asks_for_the_old_one_and_ends_every_other_session(in_acme: Factory, operator: User) -> None:
+    here, there = (_in(in_acme, operator.email, PASSWORD) for _browser in range(2))
+    assert CHANGE in here.get("/account").content.decode()
+    assert _change(here, "wrong", NEW) == 200
+    assert _inside(there)
+    assert _change(here, PASSWORD, NEW) == 302
+    assert (_inside(here), _inside(there)) == (True, False)
+
+
+def test_a_password_is_kept_as_it_was_typed(in_acme: Factory, operator: User) -> None:
+    browser = _in(in_acme, operator.email, PASSWORD)
+    assert _change(browser, PASSWORD, NEW) == 302
+    for nearly in (NEW.strip(), NEW.lower(), NEW[:-2]):
+        assert not _inside(_in(in_acme, operator.email, nearly)), nearly
+    assert _inside(_in(in_acme, operator.email, NEW))
+
+
+@pytest.mark.parametrize(("length", "status"), [(9, 200), (10, 302), (128, 302)])
+def test_a_password_has_10_to_128_signs_of_any_kind(in_acme: Factory, operator: User, length: int, status: int) -> None:
+    browser, wanted = _in(in_acme, operator.email, PASSWORD), ("quietly " * 16)[:length]
+    assert _change(browser, PASSWORD, wanted) == status
+    assert _inside(_in(in_acme, operator.email, wanted)) == (status == 302)
+
+
+def test_fields_hide_what_is_typed_and_password_managers_know_them(
+    in_acme: Factory, operator: User, anonymous: FactoryClient, public_client: FactoryClient
+) -> None:
+    pages = {LOGIN: anonymous, "/signup": public_client, CHANGE: _in(in_acme, operator.email, PASSWORD)}
+    for path, browser in pages.items():
+        page = browser.get(path).content.decode()
+        fields = [field for field in re.findall(r"<input([^>]*)>", page) if 'type="password"' in field]
+        assert fields, path
+        assert all('autocomplete="' in field and "onpaste" not in field for field in fields), path
+
+
+@pytest.mark.parametrize("away", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_signing_in_leads_nowhere_but_here(in_acme: Factory, operator: User, away: str) -> None:
+    browser = FactoryClient(host=host_of(in_acme))
+    answer = browser.post(LOGIN, {"login": operator.email, "password": PASSWORD, "next": away})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+
+def test_a_session_gets_a_new_name_when_somebody_signs_in_and_is_gone_when_they_leave(
+    in_acme: Factory, operator: User
+) -> None:
+    browser = FactoryClient(host=host_of(in_acme))
+    browser.session.save()
+    planted = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    browser.post(LOGIN, {"login": operator.email, "password": PASSWORD})
+    own = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    assert own != planted
+    assert len(own) == 32
+    browser.post("/accounts/logout/")
+    thief = FactoryClient(host=host_of(in_acme))
+    thief.cookies[settings.SESSION_COOKIE_NAME] = own
+    assert not _inside(thief)
+    assert not Session.objects.filter(session_key=own).exists()
+
+
+def test_a_recovery_code_opens_once(in_acme: Factory, operator: User) -> None:
+    TOTP.activate(operator, generate_totp_secret())
+    code = RecoveryCodes.activate(operator).get_unused_codes()[0]
+    for expected in (True, False):
+        browser = _in(in_acme, operator.email, PASSWORD)
+        assert not _inside(browser), "the password alone is not enough"
+        browser.post("/accounts/2fa/authenticate/", {"code": code})
+        assert _inside(browser) is expected
