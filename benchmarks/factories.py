@@ -5,7 +5,8 @@ mail (kept in memory), with Argon2 for the password. SIGNUPS=50 FACTORIES=200 un
 database there, and a run that was stopped goes on with the factories it has: figures of sign-ups and of growth are then
 of what this run made. Entering is a query in one factory after another on one connection, with and without database
 roles. Migrating is one real migration taken back and made again in a sample of the schemas, by one process and by one
-a core. Figures are written as they come. Run: `make bench NAME=factories`.
+a core. Beside each time stands what it cost in seconds of CPU, PostgreSQL's included, which hardly depends on what else
+the machine does. Figures are written as they come. Run: `make bench NAME=factories`.
 """
 
 import json
@@ -39,13 +40,13 @@ def main() -> None:
         begun = _made()
         print(f"Load of the machine: {figures['load_at_begin']:.1f} on {os.cpu_count()} cores; {begun} factories here")
         print("Durable when a factory was made: yes, one PostgreSQL transaction, synced")
-        _sign_ups(figures, begun)
+        _sign_ups(figures, begun, postgres)
         while (made := _made()) < FACTORIES:
             _note(figures, grown=[*figures["grown"], _grow(made, postgres)])
         _note(figures, entering_us={"with roles": _entering(roles=True), "without": _entering(roles=False)})
         for kind, cost in figures["entering_us"].items():
             print(f"a query in one factory after another, {kind}: {cost:.0f} us")
-        _migrations(figures)
+        _migrations(figures, postgres)
         _note(figures, postgres_mib=_memory_mib(postgres), database_mib=_database_mib())
     held, on_disk = figures["postgres_mib"], figures["database_mib"]
     print(f"PostgreSQL {held:,.0f} MiB, database {on_disk:,.0f} MiB on disk with {FACTORIES} factories")
@@ -64,19 +65,22 @@ def _made() -> int:
     return len(factories_all())
 
 
-def _sign_ups(figures: dict[str, Any], begun: int) -> None:
+def _sign_ups(figures: dict[str, Any], begun: int, postgres: int) -> None:
     wanted = min(SIGNUPS, FACTORIES - begun)
     if wanted <= 0:
         return
+    spent = _cpu_s(postgres)
     spread = _spread([_timed(partial(_sign_up, begun + number)) for number in range(wanted)])
-    _note(figures, signups=wanted, signup_s=spread)
+    cpu_s = (_cpu_s(postgres) - spent) / wanted
+    _note(figures, signups=wanted, signup_s=spread, signup_cpu_s=cpu_s)
     print(
         f"{wanted} sign-ups: p50 {spread['p50']:.3f} s, p99 {spread['p99']:.3f} s, "
-        f"first tenth {spread['first']:.3f} s, last tenth {spread['last']:.3f} s"
+        f"first tenth {spread['first']:.3f} s, last tenth {spread['last']:.3f} s; {cpu_s:.3f} s of CPU each",
+        flush=True,
     )
 
 
-def _migrations(figures: dict[str, Any]) -> None:
+def _migrations(figures: dict[str, Any], postgres: int) -> None:
     """Finding nothing to do in all, and one migration made anew in a sample of them."""
     from tenants.context import factories_all
     from tenants.migrating import schemas_behind
@@ -84,14 +88,16 @@ def _migrations(figures: dict[str, Any]) -> None:
     _note(figures, nothing_to_migrate_s=_timed(schemas_behind))
     print(f"migrate {FACTORIES} factories, nothing to do: {figures['nothing_to_migrate_s']:.2f} s")
     sample = [factory.schema_name for factory in factories_all()[:SAMPLE]]
-    taken = {}
+    taken, cpu = {}, {}
     for jobs in (1, os.cpu_count() or 1):
         _take_back(sample)
         assert len(schemas_behind()) == len(sample)
+        spent = _cpu_s(postgres)
         taken[jobs] = _timed(partial(_all_migrated, sample, jobs)) / len(sample)
-        print(f"one migration, {jobs} at once: {taken[jobs]:.3f} s a factory")
+        cpu[jobs] = (_cpu_s(postgres) - spent) / len(sample)
+        print(f"one migration, {jobs} at once: {taken[jobs]:.3f} s a factory; {cpu[jobs]:.3f} s of CPU")
     assert schemas_behind() == []
-    _note(figures, migration_s_a_factory=taken, sample=len(sample))
+    _note(figures, migration_s_a_factory=taken, migration_cpu_s_a_factory=cpu, sample=len(sample))
 
 
 def _all_migrated(schemas: list[str], jobs: int) -> None:
@@ -130,9 +136,17 @@ def _grow(made: int, postgres: int) -> dict[str, float]:
         for number in range(made, made + wanted):
             factory_create(slug=f"plant-{number}", name="Plant")
 
-    row = {"factories": made + wanted, "made_s": _timed(grow) / wanted, "postgres_mib": _memory_mib(postgres)}
-    held = f"PostgreSQL holds {row['postgres_mib']:,.0f} MiB"
-    print(f"{row['factories']:>6.0f} factories: {row['made_s']:.3f} s for one more, {held}", flush=True)
+    spent, took_s = _cpu_s(postgres), _timed(grow)
+    row = {
+        "factories": made + wanted,
+        "made_s": took_s / wanted,
+        "made_cpu_s": (_cpu_s(postgres) - spent) / wanted,
+        "postgres_mib": _memory_mib(postgres),
+        "database_mib": _database_mib(),
+    }
+    held = f"PostgreSQL holds {row['postgres_mib']:,.0f} MiB, {row['database_mib']:,.0f} MiB on disk"
+    cost = f"{row['made_s']:.3f} s for one more ({row['made_cpu_s']:.3f} s of CPU)"
+    print(f"{row['factories']:>6.0f} factories: {cost}, {held}", flush=True)
     return row
 
 
@@ -171,6 +185,21 @@ def _spread(seconds: list[float]) -> dict[str, float]:
         "first": statistics.median(seconds[:tenth]),
         "last": statistics.median(seconds[-tenth:]),
     }
+
+
+def _cpu_s(postgres: int) -> float:
+    """Seconds of CPU so far: of this process and its children that ended, and of all of PostgreSQL's."""
+    ticks = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, fields = int(status.parent.name), status.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if postgres in {pid, int(fields[1])}:
+            # A server process that has ended is counted with its parent.
+            ticks += sum(int(field) for field in fields[11:15])
+    ours = os.times()
+    return ticks / os.sysconf("SC_CLK_TCK") + ours.user + ours.system + ours.children_user + ours.children_system
 
 
 def _memory_mib(postgres: int) -> float:
