@@ -5,6 +5,7 @@ forgets every later commit when a byte in the middle was flipped. Each frame's c
 frame before, so that frames after a hole can still prove themselves.
 """
 
+import struct
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ _FRAME = np.dtype(
 _WORDS = (8 + _PAGE_BYTES) // 4
 _BIG_ENDIAN_MAGIC = 0x377F0683
 _AT_ONCE = 2_000
+# One of the two copies of the head of SQLite's index of the log: isInit, mxFrame, aFrameCksum and aSalt.
+_INDEX_HEAD = struct.Struct("=12x?3xI4x2I8s8x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ def log_read(path: Path) -> Log:
     # Only this generation's frames count: older ones stand behind the point up to which the log was written anew.
     salt = int.from_bytes(content[16:24], "big") if head_proven else _usual(frames["salt"][proven])
     proven &= frames["salt"] == salt
+    proven[_superseded_from(path, content, frames, proven) :] = False
     if not proven.any():
         return Log()
     commits = np.flatnonzero(proven & (frames["pages_after"] > 0))
@@ -54,6 +58,26 @@ def log_read(path: Path) -> Log:
         unproven=[_data(data, at) for at in doubtful.tolist()],
         has_hole=bool(len(doubtful)) or (not head_proven and end > 0),
     )
+
+
+def _superseded_from(path: Path, content: bytes, frames: NDArray[np.void], proven: NDArray[np.bool_]) -> int:
+    """Where the rest of a transaction begins that nobody finished; beyond the end when there is none.
+
+    Who is killed between its sync and the note of it in the index has acknowledged nothing, and a process that lives
+    on writes over its frames. Where that one wrote fewer, the rest of the dead one's stands behind, its commit too.
+    Only where the index ends there, and what follows is one transaction, it is no hole.
+    """
+    end = len(frames)
+    index = path.with_name(path.name.removesuffix("-wal") + "-shm")
+    head = index.read_bytes()[: 2 * _INDEX_HEAD.size] if index.exists() else b""
+    if len(head) < 2 * _INDEX_HEAD.size or head[: _INDEX_HEAD.size] != head[_INDEX_HEAD.size :]:
+        return end
+    is_made, last, *sums, salt = _INDEX_HEAD.unpack_from(head)
+    if not is_made or salt != content[16:24] or not 0 < last < end or not proven[:last].all() or proven[last]:
+        return end
+    commits_behind = np.count_nonzero(proven[last:] & (frames["pages_after"][last:] > 0))
+    is_last = frames["sums"][last - 1].tolist() == sums and frames["pages_after"][last - 1] > 0
+    return last if is_last and commits_behind <= 1 else end
 
 
 def _data(content: memoryview, frame: int) -> memoryview:

@@ -89,6 +89,47 @@ def test_a_byte_flipped_in_the_middle_of_the_log_does_not_hide_what_follows(tmp_
     assert len(found) >= ROWS - 1
 
 
+def insert(connection, body):
+    row = ("acme", 0, 5, 1_790_000_000_000, journal_file.checksum("acme", 0, body), body)
+    with journal_file.immediate(connection):
+        connection.execute(
+            "INSERT INTO entry (factory, kind, readings, at_ms, crc, body) VALUES (?, ?, ?, ?, ?, ?)", row
+        )
+
+
+def half_overwritten(folder):
+    """One process synced a large commit and died before the index knew of it; another wrote a small one over it."""
+    folder.mkdir()
+    index = folder / f"{FILE_NAME}-shm"
+    with closing(journal_file.connect(folder, max_bytes=1 << 30)) as one:
+        journal_file.prepare(one)
+        insert(one, b"first")
+        before = index.read_bytes()[:96]
+        insert(one, b"dead" * 10_000)
+        with index.open("r+b") as file:
+            file.write(before)
+        with closing(journal_file.connect(folder, max_bytes=1 << 30)) as other:
+            insert(other, b"second")
+            killed = folder.with_name("killed")
+            killed.mkdir()
+            for path in folder.iterdir():
+                (killed / path.name).write_bytes(path.read_bytes())
+    return killed
+
+
+def test_a_commit_that_nobody_finished_and_another_wrote_over_is_no_damage(tmp_path):
+    killed = half_overwritten(tmp_path / "journal")
+    assert salvaged(killed) == [b"first", b"second"]
+    assert not asides(killed)
+
+
+def test_the_same_bytes_are_a_hole_where_the_index_does_not_say_otherwise(tmp_path):
+    killed = half_overwritten(tmp_path / "journal")
+    (killed / f"{FILE_NAME}-shm").unlink()
+    assert {b"first", b"second"} <= set(salvaged(killed))
+    assert len(asides(killed)) == 1
+
+
 def test_a_damaged_head_of_the_log_does_not_hide_it(tmp_path):
     bodies = filled(tmp_path / "journal")
     flip(tmp_path / "journal" / f"{FILE_NAME}-wal", 17)
