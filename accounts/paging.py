@@ -120,7 +120,8 @@ class WorkedOut(CursorPages):
         return position.isascii() and position.isdigit() and len(position) < 10
 
     def _link(self, begin: int) -> str:
-        address: str = self.encode_cursor(Cursor(offset=0, reverse=False, position=str(begin)))
+        place = Cursor(offset=0, reverse=False, position=str(begin))  # type: ignore[arg-type]  # as the framework has it
+        address: str = self.encode_cursor(place)
         return address
 
 

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.models import Alert
 
 # Conditions of rules that ask whether readings come or move, not how high they are.
-_QUIET_OPS = {"no_data": lambda: _("What stays away"), "stuck": lambda: _("What does not move")}
+_QUIET_OPS: dict[str, Promise] = {
+    "no_data": gettext_lazy("What stays away"),
+    "stuck": gettext_lazy("What does not move"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ def evidence_table(alert: Alert) -> EvidenceTable:
 
 
 def _of_rule(ops: set[str], shared: bool) -> EvidenceTable:
-    if len(ops) == 1 and (quiet := _QUIET_OPS.get(*ops)) is not None:
-        return EvidenceTable(quiet(), _("Last reading"), "", shared)
+    quiet = _QUIET_OPS.get(next(iter(ops))) if len(ops) == 1 else None
+    if quiet is not None:
+        return EvidenceTable(str(quiet), _("Last reading"), "", shared)
     limit = "" if ops and ops <= {"state", "not_state", *_QUIET_OPS} else _("Limit")
     return EvidenceTable(_("What the rule found"), _("Observed"), limit, shared)

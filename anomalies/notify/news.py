@@ -112,6 +112,11 @@ class News:
         return self.items[0]
 
     @property
+    def many(self) -> bool:
+        """Whether it is worded as many: one that is left of a storm, or follows it alone, is told by its own name."""
+        return self.grouped and len(self.items) > 1
+
+    @property
     def occasion(self) -> str:
         return Occasion.GROUP if self.grouped else self.first.occasion
 
@@ -123,7 +128,7 @@ class News:
     @property
     def alerts_url(self) -> str:
         """Where one can see it: the alert, or the list of what is open."""
-        return factory_url(self.factory, "/alerts") if self.grouped else self.first.url
+        return factory_url(self.factory, "/alerts") if self.many else self.first.url
 
     @property
     def key(self) -> str:

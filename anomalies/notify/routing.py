@@ -220,7 +220,7 @@ def _storm_thread(outcome: _Outcome, now: datetime) -> tuple[str, bool]:
 
 def _row(tell: Tell, news: News, content: Content, now: datetime) -> Notification:
     return Notification(
-        alert_id=None if news.grouped else news.first.alert,
+        alert_id=None if news.many else news.first.alert,
         dedupe_key=f"{_key(news)}:{tell.channel}:{tell.recipient}",
         occasion=news.occasion,
         channel=tell.channel,

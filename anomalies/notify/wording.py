@@ -57,7 +57,7 @@ def _over(item: Item) -> str:
 
 def short(news: News) -> str:
     """The whole message for a phone, with the place to look at the end."""
-    if news.grouped:
+    if news.many:
         places = ", ".join(dict.fromkeys(item.machine for item in news.items[:6]))
         text = f"{heading(news)}: {places}"
     else:
@@ -83,7 +83,7 @@ def storm_figures(news: News) -> StormFigures:
 
 
 def _heading(news: News) -> str:
-    if news.grouped:
+    if news.many:
         return _storm_heading(news)
     item = news.first
     values = {"severity": item.severity_word, "machine": item.machine, "title": item.title}
@@ -96,22 +96,17 @@ def _heading(news: News) -> str:
 
 def _storm_heading(news: News) -> str:
     figures = storm_figures(news)
-    machines = len({item.content["machine"] for item in news.items if not item.returned})
     if not figures.wrong:
         return ngettext(
             "%(count)s alert is back to normal", "%(count)s alerts are back to normal", figures.returned
         ) % {"count": figures.returned}
-    values = {"count": figures.wrong, "machines": machines, "severity": news.first.severity_word}
     if news.update:
-        text = ngettext(
-            "%(severity)s: %(count)s more alert on %(machines)s machine(s)",
-            "%(severity)s: %(count)s more alerts on %(machines)s machines",
-            figures.wrong,
-        )
+        alerts = ngettext("%(count)s more alert", "%(count)s more alerts", figures.wrong)
     else:
-        text = ngettext(
-            "%(severity)s: %(count)s alert on %(machines)s machine(s)",
-            "%(severity)s: %(count)s alerts on %(machines)s machines",
-            figures.wrong,
-        )
-    return text % values
+        alerts = ngettext("%(count)s alert", "%(count)s alerts", figures.wrong)
+    machines = len({item.content["machine"] for item in news.items if not item.returned})
+    return _("%(severity)s: %(alerts)s %(where)s") % {
+        "severity": news.first.severity_word,
+        "alerts": alerts % {"count": figures.wrong},
+        "where": ngettext("on %(count)s machine", "on %(count)s machines", machines) % {"count": machines},
+    }

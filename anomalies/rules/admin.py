@@ -1,6 +1,6 @@
 """Rules in the factory's admin, read back as sentences; and the versions of the table of vibration limits."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from django import forms
@@ -56,7 +56,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        data = rule_written(self.instance) if self.instance.pk else _EXAMPLE
+        data: dict[str, Any] = rule_written(self.instance) if self.instance.pk else _EXAMPLE
         holidays = data.get("active", {}).get("holidays", {})
         country, part = holidays.get("country", ""), holidays.get("subdivision", "")
         self.fields["definition"].initial = rule_text(data)
@@ -80,7 +80,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         rule = data.get("definition")
         if rule is not None and not self.errors and {"holidays", "holidays_then"} & set(self.changed_data):
             country, _dash, part = data["holidays"].partition("-")
-            then = data["holidays_then"] or "off"
+            then: Literal["off", "only"] = "only" if data["holidays_then"] == "only" else "off"
             chosen = Holidays(country, part or None, then) if country else None
             active = msgspec.structs.replace(rule.active, holidays=chosen)
             data["definition"] = msgspec.structs.replace(rule, active=active)

@@ -36,11 +36,11 @@ class _ChatChannel:
 
     def compose(self, news: News) -> Content:
         """The room's own form of message, with a button that leads to the alert."""
-        calm = not news.grouped and news.first.returned
+        calm = not news.many and news.first.returned
         said = _Said(
             title=heading(news),
-            text=_storm_lines(storm_figures(news)) if news.grouped else _place_line(news),
-            button=_("See all open alerts") if news.grouped else _("Open the alert"),
+            text=_storm_lines(storm_figures(news)) if news.many else _place_line(news),
+            button=_("See all open alerts") if news.many else _("Open the alert"),
             url=news.alerts_url,
             severity=_CALM if calm else news.severity,
         )

@@ -49,8 +49,8 @@ class EmailChannel:
 
     def compose(self, news: News) -> Content:
         """Subject, text and HTML in the machine's plant time."""
-        context = _storm_context(news) if news.grouped else _context(news)
-        template = "email/alerts" if news.grouped else "email/alert"
+        context = _storm_context(news) if news.many else _context(news)
+        template = "email/alerts" if news.many else "email/alert"
         return Content(
             subject=heading(news),
             text=render_to_string(f"{template}.txt", context).strip() + "\n",

@@ -16,7 +16,7 @@ class InAppChannel:
 
     def compose(self, news: News) -> Content:
         """Heading, sentence, and how it looks."""
-        text = _machines(news) if news.grouped else sentence(news.first)
+        text = _machines(news) if news.many else sentence(news.first)
         return Content(subject=heading(news), text=text, payload={"severity": _look(news)})
 
     def plain(self, *, subject: str, text: str, url: str) -> Content:

@@ -33,7 +33,7 @@ class PushChannel:
 
     def compose(self, news: News) -> Content:
         """What the service worker shows."""
-        text = "" if news.grouped else sentence(news.first)[:_LONGEST]
+        text = "" if news.many else sentence(news.first)[:_LONGEST]
         shown = {
             "title": heading(news)[:120],
             "body": text,

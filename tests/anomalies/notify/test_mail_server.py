@@ -159,6 +159,21 @@ def test_what_follows_in_a_storm_comes_in_the_same_conversation_and_not_at_once(
     assert first["Message-ID"] != second["Message-ID"]
 
 
+def test_what_follows_a_storm_alone_is_told_by_its_own_name(in_acme, operator, smtp):
+    machines = Machine.objects.bulk_create(Machine(key=f"S{number:04}") for number in range(11))
+    storm(machines[:10])
+    settle()
+    drain()
+    (alone,) = storm(machines[10:])
+    settle()
+    Notification.objects.update(created_at=clock.now() - timedelta(seconds=90))
+    assert drain() == 1
+    first, second = smtp.wait_for(2)
+    assert second["Subject"] == "High: S0010 – No readings"
+    assert f"/alerts/{alone.pk}" in second.get_body(("plain",)).get_content()
+    assert first["References"] == second["References"]
+
+
 def test_a_worker_killed_while_mailing_leaves_one_message_id(live_factory, process_environment, smtp):
     person_make(live_factory, "omar@live.example", "operator")
     with factory_context(live_factory):

@@ -59,10 +59,10 @@ def test_a_mail_speaks_the_readers_language_in_the_readers_units(german, owner, 
     units_choose(user=owner, system=UnitSystem.US)
     assert drain() == 2
     here, there = mail_to(german), mail_to(owner)
-    assert here.subject == "Hoch: Pump <7> – Bearing temperature über normal"
+    assert here.subject == "Hoch: Pump <7> – Lagertemperatur über normal"
     assert there.subject == "High: Pump <7> – Bearing temperature above normal"
     for body in (here.body, here.alternatives[0].content):
-        for words in ("61,8 °C, normal 40,0–44,0, seit ", "Bearing temperature"):
+        for words in ("61,8 °C, normal 40,0–44,0, seit ", "Lagertemperatur"):
             assert words in body
         assert "since" not in body.lower()
     for body in (there.body, there.alternatives[0].content):
@@ -76,7 +76,7 @@ def test_that_it_is_over_is_said_in_the_readers_language(german, hot):
     alert_return(machine=hot.machine, cause="detector", at=clock.now())
     mail.outbox.clear()
     drain()
-    assert mail_to(german).subject == "Wieder normal: Pump <7> – Bearing temperature über normal"
+    assert mail_to(german).subject == "Wieder normal: Pump <7> – Lagertemperatur über normal"
     assert "everything is within" not in mail_to(german).body
 
 
