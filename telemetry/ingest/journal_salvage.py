@@ -43,9 +43,15 @@ class Salvaged(NamedTuple):
 
 
 def journal_open(directory: Path, *, max_bytes: int) -> None:
-    """Make the journal usable before anybody appends: set damage aside, resume what an earlier process left undone."""
-    directory.mkdir(parents=True, exist_ok=True)
-    _holes_find(directory)
+    """Make the journal usable before anybody appends: set damage aside, resume what an earlier process left undone.
+
+    Raises JournalError where the folder can't be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _holes_find(directory)
+    except OSError as error:
+        raise JournalError(f"The journal's folder {directory} can't be used: {error.strerror}.") from error
     try:
         with closing(journal_file.connect(directory, max_bytes=max_bytes)) as connection:
             journal_file.prepare(connection)

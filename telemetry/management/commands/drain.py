@@ -12,14 +12,14 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 
 from common.memory import memory_return
 from common.node_figures import figures_publish
 from telemetry.ingest.drain import Drain
 from telemetry.ingest.full_watch import FullWatch
-from telemetry.ingest.journal import process_journal
+from telemetry.ingest.journal import JournalError, process_journal
 from telemetry.ingest.live_tail import LiveTail
 
 _log = structlog.get_logger(__name__)
@@ -37,12 +37,15 @@ class Command(BaseCommand):
     help = "Moves the node's journal to the reading store and to open browsers. One per node."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            journal = process_journal()
+        except JournalError as error:
+            raise CommandError(error.detail) from error
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         if settings.METRICS_TOKEN:
             figures_publish(settings.FIGURES_DIR, "drain")
-        journal = process_journal()
         drain = Drain(journal)
         tail = LiveTail(journal, hurry=drain.hurry)
         tail.start()

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.node_figures import figures_publish
 from telemetry.ingest.broker_address import BrokerAddress, BrokerAddressError, broker_address
-from telemetry.ingest.journal import Journal, process_journal
+from telemetry.ingest.journal import Journal, JournalError, process_journal
 from telemetry.ingest.mqtt import MqttDoor
 from telemetry.ingest.subscriber import Subscriber, client_id_kept
 
@@ -40,7 +40,11 @@ class Command(BaseCommand):
         if settings.METRICS_TOKEN:
             figures_publish(settings.FIGURES_DIR, "ingest")
         try:
-            asyncio.run(_serve(process_journal(), options["mqtt_host"], options["mqtt_port"], tls, broker))
+            journal = process_journal()
+        except JournalError as error:
+            raise CommandError(error.detail) from error
+        try:
+            asyncio.run(_serve(journal, options["mqtt_host"], options["mqtt_port"], tls, broker))
         except OSError as error:
             raise CommandError(f"Can't listen on {options['mqtt_host']}:{options['mqtt_port']}: {error}") from error
 

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
+from telemetry.ingest import journal as rooms
 from telemetry.ingest.journal import Journal, JournalBusyError, JournalFullError
 from telemetry.ingest.journal_file import FILE_NAME
 
@@ -35,6 +37,15 @@ def journal(tmp_path):
     journal = Journal(tmp_path / "journal")
     yield journal
     journal.close()
+
+
+@pytest.mark.parametrize("command", ["ingest", "drain"])
+def test_a_folder_that_cannot_be_written_ends_a_process_with_a_sentence(command, tmp_path, settings, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    settings.JOURNAL_DIR = tmp_path / "file" / "journal"
+    monkeypatch.setattr(rooms, "_process_journals", {})
+    with pytest.raises(CommandError, match="can't be used: Not a directory"):
+        call_command(command)
 
 
 def append(journal, factory, body, **options):
