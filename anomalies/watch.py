@@ -117,15 +117,15 @@ def health_publish(machine: Machine, health: MachineHealth) -> None:
 
 def _healths_locked(machines: Sequence[Machine]) -> dict[int, MachineHealth]:
     """Their streams, for this worker alone until the transaction ends; without those that another one has."""
-    known = set(MachineHealth.objects.filter(machine__in=machines).values_list("machine_id", flat=True))
-    missing = [MachineHealth(machine=machine) for machine in machines if machine.pk not in known]
-    if missing:
-        MachineHealth.objects.bulk_create(missing, ignore_conflicts=True)
     # In one order everywhere, so that two workers never wait for each other.
-    found = (
-        MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine_id")
-    )
-    return {health.machine_id: health for health in found}
+    rows = MachineHealth.objects.select_for_update(skip_locked=True).filter(machine__in=machines).order_by("machine_id")
+    found = {health.machine_id: health for health in rows}
+    if len(found) == len(machines):
+        return found
+    # What is not there is new, or in another worker's hands.
+    made = [MachineHealth(machine=machine) for machine in machines if machine.pk not in found]
+    MachineHealth.objects.bulk_create(made, ignore_conflicts=True)
+    return {health.machine_id: health for health in rows.all()}
 
 
 def _detect(machine: Machine, model: ActiveModel, health: MachineHealth, state: dict[str, Any]) -> dict[str, Any]:

@@ -162,21 +162,21 @@ def _followed(grid: Grid, clock: Clock, roles: Mapping[str, Role]) -> Int64Array
     return np.array(fast or range(len(grid.metrics)), dtype=np.int64)
 
 
-def detector_score(detector: Detector, grid: Grid) -> Scores:
-    """Score a window; its first rows want `lookback_ms` of history before them, or they are not scored."""
-    matrix = feature_matrix(grid, detector.features, detector.anchor)
+def detector_score(detector: Detector, grid: Grid, *, start: int = 0) -> Scores:
+    """Score the rows of a window from `start` on; they want `lookback_ms` of history before, or they are not scored."""
+    matrix = feature_matrix(grid, detector.features, detector.anchor)[start:]
     ratio = deviation(matrix, detector.bands) / detector.limits
     known = np.isfinite(matrix)
     level = np.fmax.reduce(ratio, axis=1, initial=0.0)
     whole = np.asarray(known.all(axis=1))
-    forest = np.zeros(len(grid))
+    forest = np.zeros(len(matrix))
     if whole.any() and np.isfinite(detector.limits).any():
         raw = forest_score(detector.forest, matrix[whole])
         forest[whole] = (raw - detector.forest_usual) / (detector.forest_limit - detector.forest_usual)
     score = np.maximum(level, np.minimum(forest, _FOREST_WEIGHT * level))
     # A window may still be half full where the cell itself is a gap: that is not scored either.
-    scored = (known.mean(axis=1) >= _SCORED_SHARE) & (np.isfinite(grid.level).mean(axis=1) >= _SCORED_SHARE)
-    return Scores(grid.t_ms, np.where(scored, score, np.nan), ratio, matrix)
+    scored = (known.mean(axis=1) >= _SCORED_SHARE) & (np.isfinite(grid.level[start:]).mean(axis=1) >= _SCORED_SHARE)
+    return Scores(grid.t_ms[start:], np.where(scored, score, np.nan), ratio, matrix)
 
 
 def _without_long_gaps(grid: Grid) -> Grid:

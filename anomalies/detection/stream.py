@@ -107,7 +107,7 @@ def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int
     The grid wants `detector.lookback_ms` of cells before. Splitting a stream anywhere gives the same verdicts.
     """
     start = int(np.searchsorted(grid.t_ms, from_ms))
-    scores = _tail(detector_score(detector, grid), start, raised)
+    scores = _raised(detector_score(detector, grid, start=start), raised)
     run = _Run(detector, course, grid, start, scores, raised=raised)
     run.go()
     return run.watched()
@@ -241,6 +241,5 @@ def _given_the_others(joint: Joint, level: Float64Array) -> tuple[Float64Array, 
     return expected - reach, expected + reach
 
 
-def _tail(scores: Scores, start: int, raised: float) -> Scores:
-    score, ratio = scores.score[start:] / raised, scores.ratio[start:] / raised
-    return Scores(scores.t_ms[start:], score, ratio, scores.matrix[start:])
+def _raised(scores: Scores, raised: float) -> Scores:
+    return Scores(scores.t_ms, scores.score / raised, scores.ratio / raised, scores.matrix)

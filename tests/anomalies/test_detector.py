@@ -161,6 +161,18 @@ def test_coarse_history_before_the_fine_one_does_not_spoil_the_lesson():
     assert found(detector, healthy(HOUR, seed=7))[1] == []
 
 
+def test_the_newest_rows_alone_score_as_they_do_in_their_window(detector):
+    columns = healthy(900, seed=9)
+    columns["vibration_mm_s"][700:] += 2.0
+    columns["motor_current_a"][850:860] = np.nan
+    grid, _ = grid_of(columns)
+    whole = detector_score(detector, grid)
+    for start in (1, 640, 899):
+        newest = detector_score(detector, grid, start=start)
+        for name in ("t_ms", "score", "ratio", "matrix"):
+            assert np.array_equal(getattr(newest, name), getattr(whole, name)[start:], equal_nan=True)
+
+
 def test_a_sensor_that_stands_still_is_known_by_its_equal_readings(detector):
     columns = healthy(900, seed=9)
     columns["vibration_mm_s"][200:] = columns["vibration_mm_s"][200]
