@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
 from accounts import api_keys
 from accounts.api_keys import (
@@ -121,6 +122,24 @@ def test_every_door_asks_where_a_key_is_used(in_acme: Factory, api_client: Calla
     for answer in (program.get("/api/v1/machines"), program.post_json("/api/v1/telemetry/ingest", READING)):
         assert (answer.status_code, answer.json()["code"]) == (403, "key_from_elsewhere")
     assert program.post("/write", "x,machine=M01 v=1", content_type="text/plain").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("proxies", "claimed", "status"),
+    [(0, "192.0.2.7", 403), (1, "192.0.2.7, 203.0.113.9", 403), (1, "203.0.113.9, 192.0.2.7", 200)],
+)
+def test_only_our_own_proxy_says_from_where_somebody_comes(
+    in_acme: Factory,
+    api_client: Callable[..., FactoryClient],
+    monkeypatch: pytest.MonkeyPatch,
+    proxies: int,
+    claimed: str,
+    status: int,
+) -> None:
+    """The last entry is the proxy's; whatever stands before it is the caller's own claim."""
+    monkeypatch.setattr(settings, "ALLAUTH_TRUSTED_PROXY_COUNT", proxies, raising=False)
+    _key, raw = api_key_create(name="x", scopes=["read"], addresses=["192.0.2.0/24"])
+    assert api_client(raw).get("/api/v1/machines", HTTP_X_FORWARDED_FOR=claimed).status_code == status
 
 
 def test_readings_of_other_machines_are_refused_one_by_one(

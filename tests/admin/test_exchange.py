@@ -1,6 +1,7 @@
 """Machines and metrics in and out of the admin as CSV and Excel: errors are shown before anything is changed."""
 
 import io
+import zipfile
 from collections.abc import Callable
 
 import openpyxl
@@ -9,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts import admin_exchange
 from accounts.errands import errand_make
+from accounts.admin_exchange import Workbook
 from accounts.models import AuditEntry, Errand, User
 from accounts.tasks import make_errand
 from common.errors import LimitReachedError
@@ -63,6 +65,35 @@ def test_a_good_file_is_confirmed_taken_in_and_written_down(line: Line, admin: U
     machine = Machine.objects.get()
     assert (machine.key, machine.line, machine.silent_after_s) == ("M01", line, 90)
     assert AuditEntry.objects.filter(action="machine.imported").exists()
+
+
+def test_a_workbook_that_names_a_file_of_ours_or_grows_without_end_is_no_workbook(
+    line: Line, admin: User, client_for: ClientFor
+) -> None:
+    """XML's entities lead nowhere: neither to a file of the server nor to a billion laughs."""
+    for entity in ('SYSTEM "file:///etc/passwd"', f'"{"x" * 1000}"'):
+        page = client_for(admin).post(f"{MACHINES}import/", {"import_file": _workbook_with(entity), "format": "1"})
+        assert "encountered while trying to read file" in page.content.decode()
+        assert "x" * 1000 not in page.content.decode()
+        with pytest.raises(ValueError, match="document type"):
+            Workbook().create_dataset(_workbook_with(entity).read())
+    assert not Machine.objects.exists()
+
+
+def _workbook_with(entity: str) -> SimpleUploadedFile:
+    book = openpyxl.Workbook()
+    book.active.append(["key", "name"])
+    book.active.append(["M01", "NAME"])
+    plain, changed = io.BytesIO(), io.BytesIO()
+    book.save(plain)
+    with zipfile.ZipFile(plain) as parts, zipfile.ZipFile(changed, "w") as written:
+        for part in parts.namelist():
+            text = parts.read(part)
+            if b"NAME" in text:
+                doctype = f"<!DOCTYPE worksheet [<!ENTITY e {entity}>]>".encode()
+                text = text.replace(b"<worksheet", doctype + b"<worksheet", 1).replace(b"NAME", b"&e;")
+            written.writestr(part, text)
+    return SimpleUploadedFile("rows.xlsx", changed.getvalue())
 
 
 def test_an_export_is_read_again_and_runs_nothing_in_a_spreadsheet(
