@@ -36,12 +36,20 @@ class BulkInvalidError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the file: whom to invite as what, or what is wrong with it."""
+    """One line of the file: whom to invite as what, or what is wrong with it. sees: places as the file names them."""
 
     number: int
     email: str
     access: Access | None
     problem: str = ""
+    sees: str = ""
+
+    @property
+    def role(self) -> str:
+        """The role's name, as people know it; empty where something is wrong."""
+        if self.access is None:
+            return ""
+        return str(self.access.custom_role or Role(self.access.role).label)
 
 
 def bulk_read(content: bytes, *, actor: User) -> list[Row]:
@@ -130,7 +138,7 @@ def _checked(listed: list[dict[str, str]], actor: User) -> list[Row]:
             rows.append(Row(number, email, None, error.detail))
         else:
             known.add(email)
-            rows.append(Row(number, email, access))
+            rows.append(Row(number, email, access, sees=given.get("sees", "")))
     return rows
 
 

@@ -80,6 +80,16 @@ class FactoryAdmin(ModelAdmin):
     inlines: ClassVar[list[Any]] = [DomainInline]
     actions: ClassVar[list[str]] = ["suspend", "resume"]
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **given: Any) -> Any:
+        """With what the reason is for."""
+        given["labels"] = {"suspended_reason": _("Reason of a suspension")}
+        given["help_texts"] = {
+            "suspended_reason": _(
+                "Shown to whoever knocks while it is suspended. Save it, then suspend it in the list."
+            )
+        }
+        return super().get_form(request, obj, change, **given)
+
     @admin.display(description=_("State"))
     def state(self, factory: Factory) -> Any:
         """Open, suspended, or about to be deleted."""

@@ -57,7 +57,10 @@ def test_a_preview_sends_nothing_and_then_the_good_lines_are_sent(
     browser = client_for(admin)
     page = browser.post("/people/invite", {"file": SimpleUploadedFile("people.csv", FILE.encode())})
     assert page.status_code == 200
-    assert "Atlantis" in page.content.decode()
+    shown = page.content.decode()
+    assert "Atlantis" in shown
+    # Who would see all because a column was forgotten is seen before anything is sent.
+    assert ("the whole factory" in shown, "Operator" in shown) == (True, True)
     assert (Invitation.objects.count(), len(mail.outbox)) == (0, 0)
     assert browser.post("/people/invite", {"listed": page.context["listed"], "send": "1"}).status_code == 302
     assert set(Invitation.objects.values_list("email", flat=True)) == {
