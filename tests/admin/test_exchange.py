@@ -9,8 +9,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts import admin_exchange
-from accounts.errands import errand_make
 from accounts.admin_exchange import Workbook
+from accounts.errands import errand_make
 from accounts.models import AuditEntry, Errand, User
 from accounts.tasks import make_errand
 from common.errors import LimitReachedError
