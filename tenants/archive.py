@@ -2,7 +2,8 @@
 
 A gzipped tar: `manifest.json`, `tables/<table>.tsv` (PostgreSQL's COPY text with a line of column names first),
 `files/<path>`, and whatever the floors above keep (`parts`: readings, as `telemetry.store.archiving` writes them, so
-that an archive of one store can be restored into another). People's open sessions, errands and earlier exports are left out.
+that an archive of one store can be restored into another). People's open sessions, errands and earlier exports are left
+out.
 """
 
 import io
