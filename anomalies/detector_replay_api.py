@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.paging import NewestFirst, page_of
+from accounts.paging import NewestFirst, WorkedOut, page_of
 from accounts.permissions import ANALYTICS, VIEW, requires_by_method
 from anomalies.detection.metric_roles import RoleOf, roles_choose, roles_read
 from anomalies.detector_figures import Figures
@@ -47,6 +47,12 @@ class MetricRolesSerializer(serializers.Serializer[Any]):
     roles = serializers.DictField(
         child=serializers.CharField(allow_null=True), help_text="fast, slow, counter, state, or null."
     )
+
+
+class MetricRolesChosenSerializer(serializers.Serializer[Any]):
+    """All metrics of the machine as they stand now."""
+
+    results = MetricRoleSerializer(many=True)
 
 
 class ReplayAskSerializer(serializers.Serializer[Any]):
@@ -147,20 +153,22 @@ class ReplayDetailSerializer(ReplaySerializer):
 class RolesView(APIView):
     """The roles of a machine's metrics."""
 
+    pagination_class = WorkedOut
     permission_classes = [requires_by_method(default=VIEW, PATCH=ANALYTICS)]  # noqa: RUF012  # as DRF declares it
 
     @extend_schema(
         operation_id="detector_roles", summary="How a machine's metrics move", responses=MetricRoleSerializer(many=True)
     )
     def get(self, request: Request, machine: str) -> Response:
-        return Response([role_data(row) for row in roles_read(machine_for(machine))])
+        rows = [role_data(row) for row in roles_read(machine_for(machine))]
+        return page_of(self, request, rows, MetricRoleSerializer)
 
     @extend_schema(
         operation_id="detector_roles_choose",
         summary="Say how metrics move",
         description="All or none. The next version is taught with it, and every later one; `null` infers again.",
         request=MetricRolesSerializer,
-        responses=MetricRoleSerializer(many=True),
+        responses=MetricRolesChosenSerializer,
     )
     def patch(self, request: Request, machine: str) -> Response:
         asked = _body(request).get("roles")
@@ -168,7 +176,8 @@ class RolesView(APIView):
             value is None or isinstance(value, str) for value in asked.values()
         ):
             raise InvalidInputError("Send a JSON object with “roles”: metric to role, or null.")
-        return Response([role_data(row) for row in roles_choose(machine_for(machine), asked, actor=request.user)])
+        rows = roles_choose(machine_for(machine), asked, actor=request.user)
+        return Response({"results": [role_data(row) for row in rows]})
 
 
 @extend_schema(tags=["detectors"])

@@ -47,7 +47,7 @@ def test_roles_are_inferred_with_how_sure_that_is(machine):
 def test_a_role_that_somebody_chose_stands_and_is_written_down(machine, chief):
     answer = chief.patch_json("/api/v1/detector-roles/M1", {"roles": {"x17": "slow", "parts": "fast"}})
     assert answer.status_code == 200, answer.content
-    told = {row["metric"]: row for row in answer.json()}
+    told = {row["metric"]: row for row in answer.json()["results"]}
     assert (told["x17"]["role"], told["x17"]["inferred"]) == ("slow", "fast")
     assert told["x17"]["chosen_by"] == "chief@acme.example"
     entry = AuditEntry.objects.get(action="detector.roles")
