@@ -149,7 +149,7 @@ def _make(errand: Errand, factory: Factory) -> bool:
         errand_put_away(errand)
         return False
     with reach_bound(reach_of(person)), override(errand.asked.get("language")):
-        made = errand_kinds[errand.kind].make(errand, job_teller(errand))
+        made = errand_kinds[errand.kind].make(errand, job_teller(errand, apart=True))
     path = "" if made.file is None else _kept(made.file, errand, factory)
     done = Errand.objects.filter(pk=errand.pk, state=JobState.RUNNING).update(
         state=JobState.READY,

@@ -96,11 +96,11 @@ def job_claim(model: type[JobT], pk: int) -> JobT | None:
     return model._default_manager.get(pk=pk) if claimed else None
 
 
-def job_teller(job: Job) -> Tell:
+def job_teller(job: Job, *, apart: bool = False) -> Tell:
     """A function for the maker to say how far it is (0 to 1, or None); it writes once a second at most.
 
-    It writes by a connection of its own while the maker is within a transaction, where nobody would see it. The
-    function raises JobGoneError.
+    apart: for a maker that works within a transaction, where nobody would see it: by a connection of its own while
+    that lasts. The function raises JobGoneError.
     """
     written_s = clock.monotonic_s()
 
@@ -109,7 +109,7 @@ def job_teller(job: Job) -> Tell:
         if clock.monotonic_s() - written_s < _TELL_EVERY_S:
             return
         written_s = clock.monotonic_s()
-        if not (_written_apart if connection.in_atomic_block else _written)(job, share):
+        if not (_written_apart if apart and connection.in_atomic_block else _written)(job, share):
             raise JobGoneError
 
     return tell

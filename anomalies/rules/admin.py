@@ -48,6 +48,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run 
         label=_("On holidays"),
         required=False,
         choices=[("off", _("the rule rests")), ("only", _("the rule holds then alone"))],
+        help_text=_("What the rule does on the holidays chosen above."),
     )
 
     class Meta:

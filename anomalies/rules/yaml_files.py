@@ -1,5 +1,6 @@
 """Rules as YAML: the same fields as on the API, in one list, to be kept beside other configuration."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,11 +36,23 @@ class Imported:
     changed: int
 
 
+_RARE_BREAK = re.compile("[\x85\u2028\u2029]")
+
+
 class _Dumper(yaml.SafeDumper):
     """Lists inside lists indented, as people write them."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    """A line break of Unicode's only survives between double quotes, where it is written as its number."""
+    style = '"' if _RARE_BREAK.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 class _Loader(yaml.SafeLoader):

@@ -30,8 +30,12 @@ SAID = {
         r"Every reading is exactly 5\.\d\d bar, since .* the sensor may be stuck",
         5,
     ),
-    FILLER: ("Product pressure above normal", r"Product pressure [34]\.\d\d bar, normal 2\.\d\d–3\.\d\d, since ", 330),
-    OVEN: ("Zone2 temperature above normal", r"Zone2 temperature 2\d\d °C, normal 20\d–20\d, since ", 1_800),
+    FILLER: (
+        "Product pressure above normal",
+        r"Product pressure [34]\.\d\d bar, normal 2\.\d\d–[23]\.\d\d, since ",
+        330,
+    ),
+    OVEN: ("Zone 2 temperature above normal", r"Zone 2 temperature 2\d\d °C, normal 20\d–20\d, since ", 1_800),
 }
 HISTORY_MS, REPLAY_MS, BEGINS_MS, STEP_MS = 180 * MINUTE_MS, 88 * MINUTE_MS, 5 * MINUTE_MS, 10_000
 

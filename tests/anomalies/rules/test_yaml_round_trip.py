@@ -127,6 +127,7 @@ def _one(op: Op, **more: Any) -> dict[str, Any]:
 @example(_one(Op.ABOVE, value=1e16))
 @example(_one(Op.OUTSIDE, value=[0.1, 1e300], clear=[1, 2]))
 @example(_one(Op.STATE, value="held"))
+@example(_one(Op.ABOVE, value=1, metric="rare\x85break\u2028"))
 @example(_one(Op.NO_DATA, for_s=0.5))
 def test_every_rule_comes_back_from_its_file_as_it_was(data: dict[str, Any]) -> None:
     rule = rule_parse(data)
