@@ -2,9 +2,11 @@
 // Mounts static/js/modules/<name>.js on every [data-module="name"], again after each HTMX swap, and cleans up what is swapped out.
 
 import { createMounter } from "./mounting.js";
+import { watchPressing } from "./pressing.js";
 
 const mounter = createMounter((name) => import(`./modules/${name}.js`));
 
+watchPressing(window);
 mounter.mountAll(document.body);
 document.body.addEventListener("htmx:load", (event) => {
   if (event.target instanceof Element) mounter.mountAll(event.target);

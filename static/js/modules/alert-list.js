@@ -1,11 +1,14 @@
 // @ts-check
-// The list follows what happens, but never takes a form away from under somebody's fingers.
+// The list follows what happens, but never takes a form, a button or a link away from under somebody's fingers.
+
+import { isPressing, onRelease } from "../pressing.js";
 
 /** @param {HTMLElement} root */
 export function mount(root) {
   let owed = false;
 
   const busy = () =>
+    isPressing() ||
     root.querySelector("details[open] form") !== null ||
     [...root.querySelectorAll("textarea")].some((area) => area === document.activeElement || area.value !== "");
   const refresh = () => {
@@ -28,7 +31,9 @@ export function mount(root) {
   root.addEventListener("htmx:beforeSwap", late);
   root.addEventListener("toggle", settle, true);
   root.addEventListener("focusout", settle);
+  const off = onRelease(settle);
   return () => {
+    off();
     document.body.removeEventListener("refresh-alerts", refresh);
     root.removeEventListener("htmx:beforeSwap", late);
     root.removeEventListener("toggle", settle, true);

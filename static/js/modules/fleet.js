@@ -3,6 +3,7 @@
 // screen is watched, drawn and aged, so that two hundred machines cost no more than twenty.
 
 import { pageFrameLoop } from "../charts/frame-loop.js";
+import { isPressing } from "../pressing.js";
 import { liveSocket } from "./live-socket.js";
 import { tileOf, WINDOW_MS } from "./tile.js";
 
@@ -38,7 +39,14 @@ export function mount(root) {
   let soon;
   const follow = () => {
     clearTimeout(soon);
-    soon = setTimeout(() => root.dispatchEvent(new CustomEvent("refresh-list")), FOLLOW_MS);
+    soon = setTimeout(() => (isPressing() ? follow() : root.dispatchEvent(new CustomEvent("refresh-list"))), FOLLOW_MS);
+  };
+  /** @param {Event} event what comes while a tile is pressed would take the click with it */
+  const hold = (event) => {
+    const { detail } = /** @type {CustomEvent} */ (event);
+    if (event.target !== root || detail.requestConfig?.triggeringEvent?.type !== "refresh-list" || !isPressing()) return;
+    detail.shouldSwap = false;
+    follow();
   };
   const timer = setInterval(() => {
     // Without a connection nobody knows how old a machine's readings are: what was said last stays, and the page says so.
@@ -47,6 +55,7 @@ export function mount(root) {
   }, 1000);
   const repaint = () => loop.markAll();
   root.addEventListener("htmx:afterSwap", repaint);
+  root.addEventListener("htmx:beforeSwap", hold);
 
   return () => {
     clearInterval(timer);
@@ -54,6 +63,7 @@ export function mount(root) {
     seen.stop();
     for (const off of offs) off();
     root.removeEventListener("htmx:afterSwap", repaint);
+    root.removeEventListener("htmx:beforeSwap", hold);
     for (const tile of tiles) loop.remove(tile.canvas);
     loop.stop();
   };
