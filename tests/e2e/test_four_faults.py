@@ -32,7 +32,7 @@ SAID = {
     ),
     FILLER: (
         "Product pressure above normal",
-        r"Product pressure [34]\.\d\d bar, normal 2\.\d\d–[23]\.\d\d, since ",
+        r"Product pressure [34]\.\d\d bar, normal 2\.\d\d–[23]\.\d\d.*, since ",
         330,
     ),
     OVEN: ("Zone 2 temperature above normal", r"Zone 2 temperature 2\d\d °C, normal 20\d–20\d, since ", 1_800),
