@@ -44,7 +44,7 @@ demo: python ## run the whole product here (PORT=8000 MQTT_PORT=1883 SIMULATOR=o
 		--port $(PORT) --mqtt-port $(MQTT_PORT) --simulator $(SIMULATOR)
 
 test: setup test-tools ## run all tests, against real servers they start themselves
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=25 $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --durations=25 $(PYTEST_ARGS)
 
 test-tools: setup
 	@$(BIN)/python -m factorypulse.dev.test_tools

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.trial import READY, Trial, new_trial, running_trial
 
 # A start takes seconds, and minutes on a machine that has much else to do.
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

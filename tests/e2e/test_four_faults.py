@@ -15,7 +15,7 @@ from tests.e2e.conftest import Person
 from tests.e2e.plant_at_speed import MINUTE_MS, PlantAtSpeed, gateway_client
 from tests.e2e.trial import Trial, running_trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(900)]
 
 PUMP, PACKER, FILLER, OVEN = "M07-pump", "M08-packer", "M03-filler", "M02-oven"
 # What an operator has to read: the heading, the sentence, and how long after its beginning the fault may be seen.

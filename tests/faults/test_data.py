@@ -23,10 +23,6 @@ from tests.telemetry.ingest import mqtt_client
 HOUR_MS = 3_600_000
 
 
-# One factory and one ingest side for all, so one worker for all; each test has machines of its own.
-pytestmark = pytest.mark.xdist_group("data")
-
-
 @pytest.fixture(scope="module")
 def plant(django_db_blocker, process_environment, tmp_path_factory):
     """A committed factory that stays for all tests of this file."""

@@ -21,7 +21,7 @@ from tenants.provisioning import factory_delete
 from tenants.remains import factory_remains
 from tests.faults.conftest import LONG, plant_make
 
-pytestmark = [pytest.mark.xdist_group("life_cycle"), pytest.mark.timeout(7200 if LONG else 600)]
+pytestmark = [pytest.mark.timeout(7200 if LONG else 600)]
 MIGRATED = 100 if LONG else 4
 _BOUND_S = 30.0
 _REFUSALS = 5  # 0.2 s apart

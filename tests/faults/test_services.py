@@ -16,7 +16,7 @@ from tests.faults.senders import HttpSender
 from tests.faults.world import Viewer, World, forget_valkey, wait_web, wait_worker
 
 # One world for all, so one worker for all.
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(1_500 if LONG else 300)]
+pytestmark = [pytest.mark.timeout(1_500 if LONG else 300)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Person
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(900)]
 NewPerson = Callable[..., Person]
 PASSWORD = "correct horse battery staple"
 

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Person
 from tests.e2e.plant.cable import Cable
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 MACHINE, LIMIT, BAD = "P-99", 80.0, 95.4
 # What Chromium writes for each request that a cut line refuses.

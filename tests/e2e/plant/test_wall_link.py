@@ -13,7 +13,7 @@ from tests.e2e.plant.cable import Cable
 from tests.e2e.plant.test_operators_day import _CUT
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 # What Chromium writes of requests that came while the server was away, and of those that the link's end refuses.
 _AWAY = re.compile(r"status of (401|410|502|503)|htmx:responseError|error occurred when fetching the script")

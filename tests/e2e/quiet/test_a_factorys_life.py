@@ -14,7 +14,7 @@ from tests.e2e.conftest import Person
 from tests.e2e.plant.test_first_day import PASSWORD, follow_link_in_mail, open_latest_mail_to
 from tests.e2e.trial import Trial, running_trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(900)]
 NewPerson = Callable[..., Person]
 SLUG = "south-mill"
 INVITED = (Role.VIEWER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN)

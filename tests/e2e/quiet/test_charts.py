@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Person
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 HOUR_MS = 3_600_000
 MACHINES = ("P1", "P2")

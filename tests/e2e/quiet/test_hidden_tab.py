@@ -13,7 +13,7 @@ from tests.e2e.conftest import Person
 from tests.e2e.quiet.test_charts import MACHINES, Plant
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(600)]
 NewPerson = Callable[..., Person]
 MACHINE = MACHINES[0]
 # Chromium without a window never hides a tab, so the page is told so, and told again. Frames are counted where they are
