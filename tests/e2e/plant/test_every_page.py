@@ -20,7 +20,9 @@ _COLOURS_STAND = """async () => {
     await frame();
     await frame();
     const fading = document.getAnimations().filter((each) => each instanceof CSSTransition);
-    await Promise.allSettled(fading.map((each) => each.finished));
+    // What fades where nothing is drawn never finishes.
+    const longest = new Promise((resolve) => setTimeout(resolve, 1_500));
+    await Promise.race([Promise.allSettled(fading.map((each) => each.finished)), longest]);
 }"""
 NewPerson = Callable[..., Person]
 # Not our pages: Django's admin and the viewers of the API bring their own.
