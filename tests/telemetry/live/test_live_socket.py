@@ -112,11 +112,11 @@ async def test_a_changed_watch_begins_only_what_is_new_and_goes_on_with_the_rest
 
 async def test_a_machine_is_shown_at_most_ten_times_a_second(plant: Plant) -> None:
     loop = asyncio.get_running_loop()
-    arrivals: list[float] = []
+    frames = 0
     async with publishing() as publisher, browsing(plant) as socket:
         await watch(socket, "M01")
         await heard(socket, "snapshot")
-        now, until = clock.now_ms(), loop.time() + 1.0
+        now, began_s = clock.now_ms(), loop.time()
 
         async def produce() -> None:
             for step in range(200):
@@ -127,10 +127,11 @@ async def test_a_machine_is_shown_at_most_ten_times_a_second(plant: Plant) -> No
         seen: list[int] = []
         while now + 199 not in seen:
             seen += shown(await heard(socket, "readings"))
-            if loop.time() < until:
-                arrivals.append(loop.time())
+            frames += 1
+        lasted_s = loop.time() - began_s
         await producing
-    assert 2 <= len(arrivals) <= 11
+    # Over the whole time: on a busy machine frames that left apart arrive together.
+    assert 2 <= frames <= 10 * lasted_s + 2
     assert seen == [now + step for step in range(200)]
 
 
