@@ -39,7 +39,7 @@ export function mount(root) {
   let soon;
   const follow = () => {
     clearTimeout(soon);
-    soon = setTimeout(() => (isPressing() ? follow() : root.dispatchEvent(new CustomEvent("refresh-list"))), FOLLOW_MS);
+    soon = setTimeout(() => (isPressing() || document.hidden ? follow() : root.dispatchEvent(new CustomEvent("refresh-list"))), FOLLOW_MS);
   };
   /** @param {Event} event what comes while a tile is pressed would take the click with it */
   const hold = (event) => {

@@ -49,6 +49,7 @@ export function tileOf(element, root, loop) {
   const stated = Number(element.dataset.lastSeenMs);
   /** @type {number | null} */
   let lastMs = stated > 0 ? stated : null;
+  let owed = false;
   let shownMs = 0;
 
   const look = () => ({
@@ -106,6 +107,13 @@ export function tileOf(element, root, loop) {
       loop.mark(canvas);
     },
     refresh() {
+      // A tab that nobody sees asks for nothing: once, when it is shown again.
+      if (document.hidden) {
+        if (!owed) document.addEventListener("visibilitychange", () => this.refresh(), { once: true });
+        owed = true;
+        return;
+      }
+      owed = false;
       element.querySelector("[data-tile-state]")?.dispatchEvent(new CustomEvent("refresh-tile"));
     },
   };
