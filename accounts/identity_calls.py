@@ -37,7 +37,7 @@ def provider_session() -> requests.Session:
     """What allauth asks a provider by."""
     session = requests.Session()
     if settings.TRIAL:
-        session.request = partial(session.request, timeout=_WAIT_S)  # type: ignore[method-assign]
+        session.request = partial(session.request, timeout=_WAIT_S)  # type: ignore[method-assign]  # requests has no setting for it
         return session
     # Neither a proxy of the environment nor a password file of the machine is a customer's to use.
     session.trust_env = False

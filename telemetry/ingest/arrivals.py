@@ -48,14 +48,17 @@ class Arrivals:
             return t_ms
 
 
+_making = threading.Lock()
 _of_factories: ExpiringMap[str, Arrivals] = ExpiringMap(size=1_000, fresh_s=math.inf)
 
 
 def arrivals_of(factory_slug: str) -> Arrivals:
     """What this process has given out for a factory."""
-    held = _of_factories.fresh(factory_slug)
-    if held is not None:
-        return held.value
-    made = Arrivals()
-    _of_factories.put(factory_slug, made)
-    return made
+    # Two that are first at once must not count apart: the same millisecond would be given out twice.
+    with _making:
+        held = _of_factories.fresh(factory_slug)
+        if held is not None:
+            return held.value
+        made = Arrivals()
+        _of_factories.put(factory_slug, made)
+        return made
