@@ -5,6 +5,7 @@ Nodes that send push must share it, because a browser's subscription is bound to
 
 import base64
 import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,12 +39,13 @@ def _read(configured: str, state_dir: str) -> Vapid02:
 
 
 def _make(path: Path) -> None:
-    """Of several processes that start at once one makes the key, whole; the others read it."""
+    """Of several processes and threads that start at once one makes the key, whole; the others read it."""
     key = Vapid02()
     key.generate_keys()
-    draft = path.with_name(f"{_FILE}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Readable by its owner alone, as `mkstemp` makes a file.
+    handle, name = tempfile.mkstemp(prefix=f"{_FILE}.", dir=path.parent)
+    draft = Path(name)
     with os.fdopen(handle, "wb") as file:
         file.write(key.private_pem())
     try:

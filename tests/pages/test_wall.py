@@ -1,14 +1,13 @@
 """The wall: what it shows, who may open it, and that what is over does not shout."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from anomalies.models import AlertState
 from common import clock
 from tenants.models import Factory
 from tests.pages.test_pages import ClientFor, alert_make, machine_make, plant_make
+from tests.queries import queries_of
 
 
 def test_wall_shows_every_machine_and_the_three_worst_alerts(
@@ -48,7 +47,5 @@ def test_wall_asks_no_more_of_the_database_for_a_bigger_plant(
     for size in (2, 20):
         plant_make(size) if size == 2 else [machine_make(f"N{number}") for number in range(size)]
         client.get("/wall")
-        with CaptureQueriesContext(connection) as queries:
-            client.get("/wall")
-        counts.append(len(queries))
+        counts.append(queries_of(lambda: client.get("/wall")))
     assert counts[0] == counts[1]
