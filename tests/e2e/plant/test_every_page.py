@@ -148,7 +148,7 @@ def test_a_person_with_a_keyboard_alone_finds_a_machine_and_its_last_week(trial:
     tab_to(page, "#fleet-search")
     page.keyboard.type("glycol")
     expect(page.locator("[data-machine]")).to_have_count(1)
-    assert page.url.endswith("?q=glycol")
+    expect(page).to_have_url(re.compile(r"\?q=glycol$"))
     expect(page.locator("#fleet-search")).to_be_focused()
     tab_to(page, ".tile__name a")
     page.keyboard.press("Enter")
@@ -175,7 +175,7 @@ def test_components_answer_to_keys(trial: Trial, new_person: NewPerson) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator("#sg-documents")).to_be_visible()
     expect(page.locator("#sg-notes")).to_be_hidden()
-    assert page.url.endswith("#sg-documents")
+    expect(page).to_have_url(re.compile("#sg-documents$"))
 
 
 def signed_in(trial: Trial, new_person: NewPerson, **size: int) -> Person:
