@@ -26,8 +26,9 @@ from common.spreadsheets import workbook_check
 from tenants.context import factory_current
 
 KIND = "table_import"
-# Rows that are taken in within a second; more are taken in by a worker, and a page shows how far it is.
+# Rows that are taken in within a second; more are looked at and taken in by a worker, and a page shows how far it is.
 AT_ONCE = 150
+_WRONGS_TOLD = 3
 
 
 class Workbook(XLSX):
@@ -39,12 +40,37 @@ class Workbook(XLSX):
         return super().create_dataset(in_stream)
 
 
+class LongFiles:
+    """Beside a resource: of a long file the preview shows the first rows; a worker looks at all before any counts."""
+
+    def __init__(self, request: HttpRequest | None = None, **given: Any) -> None:
+        super().__init__(**given)
+        self._request = request
+
+    def import_data(self, dataset: Dataset, dry_run: bool = False, **given: Any) -> Any:
+        """What the rows came to, or would come to."""
+        whole = len(dataset)
+        if dry_run and whole > AT_ONCE:
+            dataset = Dataset(*dataset[:AT_ONCE], headers=dataset.headers)
+            if self._request is not None:
+                told = _(
+                    "These are the first %(first)s of %(whole)s rows. The others are looked at before anything counts."
+                )
+                messages.info(self._request, told % {"first": AT_ONCE, "whole": whole})
+        found: Any = super().import_data(dataset, dry_run=dry_run, **given)  # type: ignore[misc]  # the resource's own
+        return found
+
+
 class ExchangeAdmin(FactoryModelAdmin, ImportExportModelAdmin):
     """An admin page with import and export; both stand in the audit trail."""
 
     import_form_class = ImportForm
     export_form_class = ExportForm
     formats = (CSV, Workbook)
+
+    def get_import_resource_kwargs(self, request: HttpRequest, **given: Any) -> dict[str, Any]:
+        """A preview of a long file says so to whoever asked for it."""
+        return {**super().get_import_resource_kwargs(request, **given), "request": request}
 
     def process_dataset(self, dataset: Dataset, form: Any, request: HttpRequest, **given: Any) -> Any:
         """What the rows came to; of many, the errand that takes them in."""
@@ -100,15 +126,31 @@ def _make(errand: Errand, tell: Tell) -> Made:
     resource.after_import_row = counted
     dataset = Dataset(*rows, headers=errand.asked["headers"])
     result = resource.import_data(
-        dataset, dry_run=False, user=errand.asked_by, raise_errors=False, retain_instance_in_row_result=True
+        dataset,
+        dry_run=False,
+        user=errand.asked_by,
+        raise_errors=False,
+        rollback_on_validation_errors=True,
+        retain_instance_in_row_result=True,
     )
     if result.has_errors() or result.has_validation_errors():
-        raise InvalidInputError(_("Nothing was taken in: the factory has changed since. Look at the file again."))
+        raise InvalidInputError(_("Nothing was taken in. %(wrongs)s") % {"wrongs": "; ".join(_wrongs(result))})
     # The framework writes its history for whoever sent a request; this is theirs, sent earlier.
     request = HttpRequest()
     request.user = errand.asked_by  # type: ignore[assignment]  # the caller sees to it that there is one
     page.generate_log_entries(result, request)
     return Made(answer=page.import_noted(result, request))
+
+
+def _wrongs(result: Any) -> list[str]:
+    """The first rows that are wrong, each with its reason."""
+    invalid = [(row.number, " ".join(row.error.messages)) for row in result.invalid_rows]
+    failed = [(number, str(errors[0].error)) for number, errors in result.row_errors()]
+    base = [str(error.error) for error in result.base_errors]
+    rows = [
+        _("Row %(number)s: %(what)s") % {"number": number, "what": what} for number, what in sorted(invalid + failed)
+    ]
+    return [*base, *rows][:_WRONGS_TOLD]
 
 
 def _said(errand: Errand) -> str:

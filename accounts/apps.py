@@ -12,6 +12,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Each factory's schema has this app's tables, so its migration says once a factory that it is through."""
+        from accounts import audit_export  # noqa: F401  # workers make its errands
         from tenants.roles import factory_migrated
 
         post_delete.connect(_session_ended, sender="usersessions.UserSession", dispatch_uid="accounts.sessions")

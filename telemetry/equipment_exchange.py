@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from import_export import fields, resources, widgets
 
+from accounts.admin_exchange import LongFiles
 from common.errors import DomainError
 from telemetry.machines import machine_new_check
 from telemetry.models import Line, Machine, Metric, MetricKind
@@ -30,7 +31,7 @@ class LineWidget(widgets.Widget):
         return f"{value.site.name} / {value.name}" if value else ""
 
 
-class MachineResource(resources.ModelResource):
+class MachineResource(LongFiles, resources.ModelResource):
     """A machine a row, known by its key."""
 
     line = fields.Field(attribute="line", column_name="line", widget=LineWidget())
@@ -54,7 +55,7 @@ class MachineResource(resources.ModelResource):
             raise ValidationError(error.detail) from error
 
 
-class MetricResource(resources.ModelResource):
+class MetricResource(LongFiles, resources.ModelResource):
     """A metric a row, known by its machine and name; what an import says of unit and kind counts as confirmed."""
 
     machine = fields.Field(

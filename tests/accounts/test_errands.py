@@ -9,7 +9,8 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from accounts import errands, jobs
+from accounts import audit_pages, errands, jobs
+from accounts.audit import audit_record
 from accounts.errands import ErrandKind, Made, errand_ask, errand_kinds, errand_make, errands_tend
 from accounts.jobs import JobState, Tell
 from accounts.models import Errand, User
@@ -163,3 +164,27 @@ def test_pages_of_whoever_has_asked_for_nothing_ask_nothing(
 ) -> None:
     page = client_for(viewer).get("/account").content.decode()
     assert 'id="errands"' not in page
+
+
+def test_a_long_audit_trail_is_written_by_a_worker_for_whoever_may_still_read_it(
+    in_acme: Factory, owner: User, client_for: ClientFor, kind: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_pages, "AT_ONCE", 2)
+    for number in range(4):
+        audit_record(actor=owner, action="thing.made", target=f"thing {number}")
+    browser = client_for(owner)
+    assert browser.get("/audit/export?action=thing.&target=3").streaming is False, "a short one comes at once"
+    answer = browser.get("/audit/export?action=thing.")
+    assert (answer.status_code, answer["Location"]) == (302, "/errands")
+    audit_record(actor=owner, action="thing.made", target="thing too late")
+    errand = Errand.objects.get(kind="audit_csv")
+    assert errand_make(errand.pk, factory=in_acme)
+    written = b"".join(browser.get(f"/errands/{errand.pk}/file").streaming_content).decode()
+    assert [line.split(",")[3] for line in written.splitlines()[1:]] == [f"thing {number}" for number in range(4)]
+
+    browser.get("/audit/export?action=thing.")
+    User.objects.filter(pk=owner.pk).update(role="viewer")
+    errand = Errand.objects.filter(kind="audit_csv").latest("pk")
+    assert not errand_make(errand.pk, factory=in_acme)
+    errand.refresh_from_db()
+    assert "role does not allow" in errand.error

@@ -156,13 +156,33 @@ def test_a_long_file_is_taken_in_by_a_worker_as_a_whole_or_not_at_all(
         assert set(Machine.objects.values_list("key", flat=True)) == {"M01", "M02", "M03"}
         entry = AuditEntry.objects.get(action="machine.imported")
         assert (entry.actor, Machine.objects.get(key="M01").name) == (admin.email, "Mixer")
-        monkeypatch.setattr("telemetry.equipment_exchange.machine_new_check", _full)
+        monkeypatch.setattr("telemetry.equipment_exchange.machine_new_check", _no_room_for_m05)
         assert not errand_make(second.pk, factory=in_acme)
-        assert Machine.objects.count() == 3
+        assert Machine.objects.count() == 3, "a row that is right is not taken in without the others"
     page = browser.get("/errands").content.decode()
     assert "3 new rows" in page
-    assert "Nothing was taken in" in page
+    assert "Nothing was taken in. Row 3: no room" in page
 
 
-def _full(_key: str) -> None:
-    raise LimitReachedError("no room")
+def test_of_a_long_file_the_first_rows_are_previewed_and_the_worker_says_which_other_is_wrong(
+    in_acme: Factory, line: Line, admin: User, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_errand, "for_factory", lambda _slug, _pk: None)
+    monkeypatch.setattr(admin_exchange, "AT_ONCE", 2)
+    browser = client_for(admin)
+    rows = "key,line\nM01,North / Line 1\nM02,\nM03,Nowhere / 1\n"
+    file = SimpleUploadedFile("rows.csv", rows.encode(), content_type="text/csv")
+    preview = browser.post(f"{MACHINES}import/", {"import_file": file, "format": "0"})
+    page = preview.content.decode()
+    assert "the first 2 of 3 rows" in page
+    assert "There is no line" not in page
+    confirm = preview.context["confirm_form"]
+    browser.post(f"{MACHINES}process_import/", {name: confirm[name].value() or "" for name in confirm.fields})
+    assert not errand_make(Errand.objects.get().pk, factory=in_acme)
+    assert not Machine.objects.exists()
+    assert "Row 3: There is no line" in browser.get("/errands").content.decode()
+
+
+def _no_room_for_m05(key: str) -> None:
+    if key == "M05":
+        raise LimitReachedError("no room")
