@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Case, Count, IntegerField, Max, Min, Q, QuerySet, Value, When
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from anomalies.models import HIDDEN_STATES, OPEN_STATES, Alert, AlertFamily, AlertGroup, AlertState, Severity, Verdict
@@ -237,15 +241,20 @@ def _narrowed(chosen: AlertFilter, zone: ZoneInfo) -> QuerySet[Alert]:
         found = found.filter(verdict="" if chosen.verdict == "none" else chosen.verdict)
     if chosen.group:
         found = found.filter(group=chosen.group)
-    if chosen.search:
-        words = Q(title__icontains=chosen.search) | Q(summary__icontains=chosen.search)
-        machine = Q(machine__key__icontains=chosen.search) | Q(machine__name__icontains=chosen.search)
-        found = found.filter(words | machine)
+    for word in chosen.search.split():
+        found = found.filter(_told(word))
     if chosen.after:
         found = found.filter(raised_at__gte=plant_day(chosen.after, zone)[0])
     if chosen.until:
         found = found.filter(raised_at__lt=plant_day(chosen.until, zone)[1])
     return found
+
+
+def _told(word: str) -> Q:
+    """Where a word stands in what is read of an alert: its machine, its words in the source's or reader's language."""
+    said = f"evidence__said__{get_language() or settings.LANGUAGE_CODE}"
+    places = ("title", "summary", "machine__key", "machine__name", f"{said}__title", f"{said}__summary")
+    return reduce(or_, (Q(**{f"{place}__icontains": word}) for place in places))
 
 
 def _history(found: QuerySet[Alert], chosen: AlertFilter) -> AlertsPage:

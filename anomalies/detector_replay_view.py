@@ -14,7 +14,7 @@ from anomalies.detector_replays import Side, Told, known_of
 from anomalies.models import Alert, Replay, Verdict
 from common.times import from_ms
 from common.times import to_ms as ms_of
-from telemetry.figures import age
+from telemetry.figures import age, decimal_mark
 from telemetry.history.spans import machine_zone
 from telemetry.models import Metric
 
@@ -172,7 +172,12 @@ def _rows(sides: Sequence[Side]) -> list[dict[str, Any]]:
             ["–" if f.delay_ms is None else _delay(f.delay_ms) for f in figures],
             lower=True,
         ),
-        row(_("False alarms a week, at most"), rates, ["–" if r is None else f"{r:.1f}" for r in rates], lower=True),
+        row(
+            _("False alarms a week, at most"),
+            rates,
+            ["–" if rate is None else f"{rate:.1f}".replace(".", decimal_mark()) for rate in rates],
+            lower=True,
+        ),
         row(
             _("Alerts in all"),
             [None] * len(figures),

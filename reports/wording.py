@@ -11,8 +11,10 @@ from django.utils.translation import ngettext
 
 from anomalies.models import HealthStatus, Severity
 from reports.contents import SEVERITIES, Document
+from telemetry.figures import decimal_mark
 
 NOTHING = "–"
+_GERMAN_MARKS = str.maketrans(",.", ".,")
 
 
 def number_text(value: float | None, *, digits: int = 4) -> str:
@@ -27,9 +29,14 @@ def number_text(value: float | None, *, digits: int = 4) -> str:
         return "0"
     size = abs(value)
     if size < 1:
-        return f"{value:.3g}"
+        return _marked(f"{value:.3g}")
     decimals = max(0, digits - len(str(int(size))))
-    return f"{value:,.{decimals}f}"
+    return _marked(f"{value:,.{decimals}f}")
+
+
+def _marked(text: str) -> str:
+    """A number with the marks of the reader's language: in German 1.234,5."""
+    return text.translate(_GERMAN_MARKS) if decimal_mark() == "," else text
 
 
 def share_text(share: float) -> str:
@@ -40,7 +47,7 @@ def share_text(share: float) -> str:
     """
     if share >= 1.0:
         return "100 %"
-    return f"{int(share * 1000) / 10:.1f} %"
+    return _marked(f"{int(share * 1000) / 10:.1f} %")
 
 
 def minutes_text(minutes: int) -> str:

@@ -13,6 +13,17 @@ from django.utils.translation import pgettext_lazy
 _NUMBERED = re.compile(r"(?<![^\W\d_])([^\W\d_]{3,})(\d+)(?![^\W_])")
 _GAPS = re.compile(r"[_.:/\-\s]+")
 _FIGURE = re.compile(r"(?<!\S)\d+(?!\S)")
+_SUPERSCRIPTS = str.maketrans({"³": "3", "²": "2", "°": "", "/": "_", " ": "_", "%": "percent"})
+
+
+def stem_of(name: str, unit: str) -> str:
+    """A metric's name without the unit at its end.
+
+    >>> stem_of("bearing_temperature_c", "°C"), stem_of("flow_m3_h", "m³/h"), stem_of("c", "°C")
+    ('bearing_temperature', 'flow', 'c')
+    """
+    suffix = "_" + unit.lower().translate(_SUPERSCRIPTS)
+    return name[: -len(suffix)] if unit and name.lower().endswith(suffix) and len(name) > len(suffix) else name
 
 
 def title_of(name: str) -> str:

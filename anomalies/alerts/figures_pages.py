@@ -1,7 +1,7 @@
 """The pages about the alarm system itself: its figures, and how far rules and detectors can be trusted."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,15 +15,15 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.audit import audit_record
 from accounts.permissions import page_requires
-from anomalies.alerts.figures import AlarmFigures
+from anomalies.alerts.figures import Actor, AlarmFigures
 from anomalies.alerts.measuring import alarm_figures
 from anomalies.alerts.verdicts import WINDOW, precisions, proposal_apply
-from anomalies.models import Severity
+from anomalies.models import Alert, Severity
 from common import clock
 from common.errors import DomainError
 from common.spreadsheets import cell_safe
 from common.times import plant_day, rfc3339
-from telemetry.figures import figure
+from telemetry.figures import decimal_mark, figure
 from telemetry.templatetags.plant import plant_zone
 
 RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
@@ -87,6 +87,8 @@ def alert_figures(request: HttpRequest) -> HttpResponse:
         "found": found,
         "rows": rows_of(found),
         "bars": _bars(found),
+        "worst": _said(found.worst),
+        "chattering": _said(found.chattering),
         "priorities": _priorities(found),
         "zone": plant_zone().key,
     }
@@ -142,7 +144,7 @@ def rows_of(found: AlarmFigures) -> list[Row]:
             if isinstance(value, int)
             else figure(value)
             if unit != "%"
-            else ("–" if value is None else f"{value * 100:.1f}")
+            else ("–" if value is None else f"{value * 100:.1f}".replace(".", decimal_mark()))
         )
         return Row(name=name, value=shown, unit=unit, target=target, source=source, good=good)
 
@@ -160,6 +162,16 @@ def rows_of(found: AlarmFigures) -> list[Row]:
         row(_("Acknowledged"), found.acknowledged_share, "%", "", eemua, None),
         row(_("Low and medium severity"), low_share, "%", _("about 95 %"), isa, None),
     ]
+
+
+def _said(actors: Sequence[Actor]) -> list[dict[str, Any]]:
+    """What raised the most, by the name of its machine and as its newest alert is headed in the reader's language."""
+    causes = Alert.objects.filter(
+        title__in={actor.actor for actor in actors}, machine__key__in={actor.machine for actor in actors}
+    )
+    newest = causes.select_related("machine").order_by("machine_id", "title", "-pk").distinct("machine_id", "title")
+    known = {(alert.title, alert.machine.key): alert for alert in newest}
+    return [{"actor": actor, "alert": known.get((actor.actor, actor.machine))} for actor in actors]
 
 
 def _worst_good(found: AlarmFigures) -> bool | None:

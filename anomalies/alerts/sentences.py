@@ -12,11 +12,10 @@ from anomalies.detection.explain import Carrier
 from anomalies.detection.features import Aspect
 from common import clock
 from telemetry.figures import age, figure
-from telemetry.metric_titles import title_of
+from telemetry.metric_titles import stem_of, title_of
 from telemetry.models import Metric
 
 _MOST_NAMED = 2
-_SUPERSCRIPTS = str.maketrans({"³": "3", "²": "2", "°": "", "/": "_", " ": "_", "%": "percent"})
 
 
 def metric_title(metric: Metric) -> str:
@@ -27,13 +26,7 @@ def metric_title(metric: Metric) -> str:
     >>> metric_title(Metric(name="flow_m3_h", unit="m³/h"))
     'Flow'
     """
-    if metric.label:
-        return metric.label
-    suffix = "_" + metric.unit.lower().translate(_SUPERSCRIPTS)
-    name = metric.name
-    if metric.unit and name.lower().endswith(suffix) and len(name) > len(suffix):
-        name = name[: -len(suffix)]
-    return title_of(name)
+    return metric.label or title_of(stem_of(metric.name, metric.unit))
 
 
 def since_text(since_at: datetime, zone: ZoneInfo) -> str:

@@ -4,12 +4,15 @@ The alert keeps its words in the source's language; those of the others stand in
 `{"de": {"title": "…", "summary": "…"}}`.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils import translation
+
+from telemetry.metric_titles import stem_of, title_of
 
 _TITLE_MOST, _SUMMARY_MOST = 200, 400
 
@@ -41,8 +44,26 @@ def words_read(title: str, summary: str, evidence: Mapping[str, Any]) -> tuple[s
     >>> words_read("Hot", "98 °C", {})
     ('Hot', '98 °C')
     """
-    said = evidence.get("said", {}).get(translation.get_language() or "", {})
-    return said.get("title", title), said.get("summary", summary)
+    said = evidence.get("said", {}).get(translation.get_language() or "")
+    if said is None:
+        return title, summary
+    parts = evidence.get("metrics") or []
+    # The heading of a rule's alert is what a person called the rule.
+    heading, sentence = said.get("title", title), said.get("summary", summary)
+    by_rule = any("op" in part for part in parts)
+    return heading if by_rule else _named_now(heading, parts), _named_now(sentence, parts)
+
+
+def _named_now(text: str, parts: Sequence[Mapping[str, Any]]) -> str:
+    """With the metrics' names of today: one that had none in its language when it was said may have one since."""
+    for part in parts:
+        name = stem_of(str(part.get("metric", "")), str(part.get("unit") or ""))
+        now = title_of(name)
+        with translation.override(settings.LANGUAGE_CODE):
+            before = title_of(name)
+        if name and before != now:
+            text = re.sub(rf"(?<!\w){re.escape(before)}(?!\w)", lambda _found, now=now: now, text)
+    return text
 
 
 def _said(say: Callable[[], tuple[str, str]]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -124,9 +125,19 @@ def test_the_console_is_narrowed_by_words_source_and_days(machine, viewer, clien
     assert shown(client, "source=detector") == [detector.pk]
     assert shown(client, "source=check") == shown(client, "q=flow") == [stuck.pk]
     assert len(shown(client, "q=pump+7")) == 3
+    assert shown(client, "q=flow+pump") == [stuck.pk], "words stand anywhere, in any order"
     assert len(shown(client, f"state=all&after={clock.now():%Y-%m-%d}&until=nonsense")) in {0, 3}
     assert shown(client, "state=all&until=2001-01-01") == []
     assert len(shown(client, "state=all&after=0001-01-01&until=9999-12-31")) == 3
+
+
+def test_an_alert_is_found_by_the_words_in_which_its_reader_sees_it(machine, viewer, client_for):
+    said = {"de": {"title": "Vibration über normal", "summary": "Vibration 7,9 mm/s, normal 1,8–3,1"}}
+    alert = alert_raise(replace(finding(machine, title="Vibration above normal"), evidence={"said": said}))
+    client = client_for(viewer)
+    assert shown(client, "q=%C3%BCber") == []
+    type(viewer).objects.filter(pk=viewer.pk).update(language="de")
+    assert shown(client, "q=%C3%BCber") == shown(client, "q=above") == [alert.pk]
 
 
 def test_a_viewer_sees_the_shelf_and_can_do_nothing_with_it(machine, operator, viewer, client_for):
@@ -136,7 +147,7 @@ def test_a_viewer_sees_the_shelf_and_can_do_nothing_with_it(machine, operator, v
     page = client.get("/alerts?state=shelved").content.decode()
     assert "Known and harmless" in page
     assert "data-deed" not in page
-    assert 'type="checkbox"' not in page
+    assert 'name="ids"' not in page
     for path in ("handle", f"{alert.pk}/unshelve", f"{alert.pk}/close"):
         assert client.post(f"/alerts/{path}", {"action": "unshelve", "ids": [alert.pk]}).status_code == 403
 

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import translation
 
 from reports.contents import AlertFacts, MachineFacts, MetricFacts, ReportFacts, build_contents, contents_hash
-from reports.wording import document_view, number_text, period_text, reason_text
+from reports.wording import document_view, number_text, period_text, reason_text, share_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -147,3 +148,9 @@ def test_a_period_of_whole_days_names_its_last_day():
 )
 def test_numbers_are_told_with_as_many_digits_as_a_person_reads(value, told):
     assert number_text(value) == told
+
+
+def test_numbers_carry_the_marks_of_the_readers_language() -> None:
+    with translation.override("de"):
+        assert [number_text(value) for value in (71.3, 0.0123456, 12345.678)] == ["71,30", "0,0123", "12.346"]
+        assert share_text(0.5) == "50,0 %"
