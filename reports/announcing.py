@@ -4,8 +4,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from anomalies.models import Notification
-from common import clock
+from anomalies.models import ChannelName, Notification, Occasion
+from anomalies.notify.delivery import Content
+from anomalies.notify.directory import Tell
+from anomalies.notify.messages import message_of
 from reports.models import Report, Schedule
 from reports.wording import document_view
 from tenants.addresses import factory_url
@@ -31,12 +33,10 @@ def announce_ready(factory: Factory, report: Report) -> int:
 
 def _message(report: Report, address: str, context: dict[str, object]) -> Notification:
     subject = _("Equipment health of %(factory)s, %(period)s") % context
-    return Notification(
-        dedupe_key=f"report:{report.pk}:ready:email:{address}"[:320],
-        channel="email",
-        recipient=address,
-        subject=" ".join(subject.split())[:200],
-        body_text=render_to_string("reports/mail/ready.txt", context),
-        body_html=render_to_string("reports/mail/ready.html", context),
-        next_attempt_at=clock.now(),
+    content = Content(
+        subject=" ".join(subject.split()),
+        text=render_to_string("reports/mail/ready.txt", context),
+        html=render_to_string("reports/mail/ready.html", context),
     )
+    tell = Tell(channel=ChannelName.EMAIL, recipient=address, name=address, target_key="email")
+    return message_of(tell, content, key=f"report:{report.pk}:ready:email:{address}"[:320], occasion=Occasion.REPORT)

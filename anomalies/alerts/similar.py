@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from anomalies.alerts.sentences import since_text
 from anomalies.models import Alert
+from telemetry.history.spans import machine_zone
 
 _LOOKED_AT = 400
 _LIKE_ENOUGH = 0.5
@@ -35,6 +39,21 @@ def alerts_similar(alert: Alert, *, at_most: int = 5) -> list[Similar]:
     found = [each for each in found if each.likeness >= _LIKE_ENOUGH]
     found.sort(key=lambda each: (-each.likeness, -each.alert.raised_at.timestamp()))
     return found[:at_most]
+
+
+def similar_text(alert: Alert, *, at_most: int = 2) -> str:
+    """What happened on the machine that was like this, as a sentence by the plant's clock; empty where nothing did.
+
+    Of its own machine alone: whoever reads it may not see the others.
+    """
+    own = [each.alert for each in alerts_similar(alert) if each.alert.machine_id == alert.machine_id][:at_most]
+    zone = machine_zone(alert.machine)
+    told = "; ".join(f"{since_text(each.since_at, zone)} ({_verdict(each)})" for each in own)
+    return _("Like it before: %(times)s.") % {"times": told} if told else ""
+
+
+def _verdict(alert: Alert) -> str:
+    return str(alert.get_verdict_display()) if alert.verdict else _("Not judged")
 
 
 def _likeness(one: Alert, other: Alert) -> float:

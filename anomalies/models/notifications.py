@@ -20,6 +20,7 @@ class Occasion(models.TextChoices):
     GROUP = "group", _("Many alerts together")
     TEST = "test", _("Test")
     CODE = "code", _("Confirmation code")
+    REPORT = "report", _("Report ready")
 
 
 class ChannelName(models.TextChoices):

@@ -1,6 +1,6 @@
 """News of alerts as the channels word them: each alert as it was at the moment of its transition, and its place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -142,6 +142,11 @@ class News:
     def of(self, items: Sequence[Item]) -> "News":
         """The same for some of its alerts, the most urgent first."""
         return replace(self, items=tuple(sorted(items, key=lambda item: item.urgency)))
+
+
+def latest_of(items: Iterable[Item]) -> list[Item]:
+    """Each alert's newest news alone: what many are told together counts alerts, not what happened to them."""
+    return list({item.alert: item for item in sorted(items, key=lambda item: item.notice)}.values())
 
 
 def severity_rank(severity: str) -> int:

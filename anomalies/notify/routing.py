@@ -21,7 +21,6 @@ from anomalies.models import (
     EscalationState,
     Notice,
     Notification,
-    NotificationState,
     Occasion,
     RouteStep,
 )
@@ -29,8 +28,9 @@ from anomalies.notify.audience import Audiences, subject_of
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.delivery import Content
 from anomalies.notify.directory import Tell
-from anomalies.notify.inbox import delivered_if_in_app, inbox_tell_of
-from anomalies.notify.news import Item, News, item_of
+from anomalies.notify.inbox import inbox_tell_of
+from anomalies.notify.messages import message_of
+from anomalies.notify.news import Item, News, item_of, latest_of
 from anomalies.notify.storms import OVER_S, storm_decide
 from anomalies.notify.told import places_told, told_before_of, worse_of
 from common import clock
@@ -113,14 +113,17 @@ def _resolve(due: Sequence[Notice], now: datetime) -> _Outcome:
     for alert_id, notices in by_alert.items():
         said = dict(told_before.get(alert_id, {}))
         for place, notice in enumerate(notices):
+            following = notices[place + 1] if place + 1 < len(notices) else None
             outcome.done.append(notice)
-            if _muted(notice):
+            if _muted(notice) or (place and _is_past(notices[place - 1], notice)):
                 continue
-            if _was_held(notice) and (place < len(notices) - 1 or said.get("last") == notice.occasion):
+            if _was_held(notice) and (following is not None or said.get("last") == notice.occasion):
                 continue  # over before it could be told, or as it was when somebody was last told
-            if place + 1 < len(notices) and notices[place + 1].pk in worse:
+            if following is not None and following.pk in worse:
                 # What grows severer within the same moment is told to people once, as it is now.
                 _programs(notice, outcome, audiences)
+            elif following is not None and _is_past(notice, following):
+                _past(notice, following, outcome, audiences)
             elif notice.pk in worse and said.get("last") == Occasion.RAISED:
                 _severer(notice, outcome, audiences, known[alert_id])
             else:
@@ -157,8 +160,23 @@ def _one(
 
 def _programs(notice: Notice, outcome: _Outcome, audiences: Audiences) -> None:
     """Programs keep count of every change."""
-    tells = audiences.at_first(notice.alert, returned=False).tells
-    outcome.tell(item_of(notice), [tell for tell in tells if not CHANNELS[tell.channel].groups])
+    item = item_of(notice)
+    tells = audiences.at_first(notice.alert, returned=item.returned).tells
+    outcome.tell(item, [tell for tell in tells if not CHANNELS[tell.channel].groups])
+
+
+def _is_past(notice: Notice, following: Notice) -> bool:
+    """Whether the two tell of something that was over long before anybody could know of it."""
+    late = notice.occasion == Occasion.RAISED and bool(notice.content.get("retroactive"))
+    return late and following.occasion == Occasion.RETURNED and not _was_held(notice)
+
+
+def _past(notice: Notice, following: Notice, outcome: _Outcome, audiences: Audiences) -> None:
+    """People hear once of what was and is over; programs of both."""
+    people = [tell for tell in audiences.at_first(notice.alert).tells if CHANNELS[tell.channel].groups]
+    outcome.tell(replace(item_of(notice), content=following.content), people)
+    for each in (notice, following):
+        _programs(each, outcome, audiences)
 
 
 def _severer(notice: Notice, outcome: _Outcome, audiences: Audiences, known: Set[tuple[str, str]]) -> None:
@@ -194,13 +212,13 @@ def _write(outcome: _Outcome, *, grouped: bool, now: datetime) -> int:
         together = grouped and channel.groups
         for part in [items] if together else [[item] for item in items]:
             thread = storm[0] if together else f"alert:{part[0].alert}"
-            read = [replace(item, units=tell.reader.units) for item in part]
+            read = [replace(item, units=tell.reader.units) for item in latest_of(part)]
             news = News(items=(), factory=factory, thread=thread, grouped=together, update=storm[1]).of(read)
             known = (tell.channel, *tell.reader.kept().values(), news.key, *(str(item.notice) for item in part))
             if known not in composed:
                 with tell.reader.speaking():
                     composed[known] = channel.compose(news)
-            rows.append(delivered_if_in_app(_row(tell, news, composed[known], now)))
+            rows.append(_row(tell, news, composed[known]))
     Notification.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
     inbox_tell_of(rows)
     return len(rows)
@@ -218,28 +236,15 @@ def _storm_thread(outcome: _Outcome, now: datetime) -> tuple[str, bool]:
     return (str(before), True) if before else (f"storm:{first}", False)
 
 
-def _row(tell: Tell, news: News, content: Content, now: datetime) -> Notification:
-    return Notification(
-        alert_id=None if news.many else news.first.alert,
-        dedupe_key=f"{_key(news)}:{tell.channel}:{tell.recipient}",
+def _row(tell: Tell, news: News, content: Content) -> Notification:
+    return message_of(
+        tell,
+        content,
+        key=f"{_key(news)}:{tell.channel}:{tell.recipient}",
         occasion=news.occasion,
-        channel=tell.channel,
-        recipient=tell.recipient,
-        user_id=tell.user,
-        target_id=tell.target,
-        target_key=tell.target_key,
-        subject=content.subject[:200],
-        body_text=content.text,
-        body_html=content.html,
-        payload={
-            **content.payload,
-            **tell.payload,
-            "thread": news.thread,
-            "reader": tell.reader.kept(),
-            "alerts": [item.alert for item in news.items],
-        },
-        state=NotificationState.PENDING,
-        next_attempt_at=now,
+        alert=None if news.many else news.first.alert,
+        thread=news.thread,
+        alerts=[item.alert for item in news.items],
     )
 
 

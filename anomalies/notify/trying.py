@@ -13,8 +13,9 @@ from anomalies.models import Alert, Notification, NotificationTarget, Occasion, 
 from anomalies.notify.audience import Audiences, subject_of
 from anomalies.notify.channels import CHANNELS
 from anomalies.notify.directory import Directory, Tell
-from anomalies.notify.inbox import delivered_if_in_app, inbox_tell_of
+from anomalies.notify.inbox import inbox_tell_of
 from anomalies.notify.matching import Subject
+from anomalies.notify.messages import message_of
 from anomalies.notify.notices import drain_soon
 from anomalies.notify.routing import told_words
 from anomalies.notify.scheduling import unmanned_text
@@ -116,21 +117,8 @@ def messages_write(
         for tell in tells:
             with tell.reader.speaking():
                 content = CHANNELS[tell.channel].plain(subject=str(subject), text=str(text), url=url)
-            row = Notification(
-                dedupe_key=f"{occasion}:{uuid4().hex}",
-                occasion=occasion,
-                channel=tell.channel,
-                recipient=tell.recipient,
-                user_id=tell.user,
-                target_id=tell.target,
-                target_key=tell.target_key,
-                subject=content.subject[:200],
-                body_text=content.text,
-                body_html=content.html,
-                payload={**content.payload, **tell.payload, "reader": tell.reader.kept()},
-                next_attempt_at=clock.now(),
-            )
-            delivered_if_in_app(row).save()
+            row = message_of(tell, content, key=f"{occasion}:{uuid4().hex}", occasion=occasion)
+            row.save()
             rows.append(row)
         inbox_tell_of(rows)
         transaction.on_commit(lambda: drain_soon(0.0))

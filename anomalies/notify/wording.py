@@ -42,7 +42,16 @@ def sentence(item: Item) -> str:
             item.waited_min,
         ) % {"count": item.waited_min}
         return f"{item.summary}. {waited}"
-    return f"{item.summary}."
+    return f"{item.summary}. {_late(item)}".rstrip()
+
+
+def _late(item: Item) -> str:
+    """That it was found in readings of long before, and whether it is over by now."""
+    if not item.content.get("retroactive"):
+        return ""
+    if item.content.get("returned_at"):
+        return _("It was over at %(end)s; the readings came late.") % {"end": item.returned_since}
+    return _("The readings that show it came late.")
 
 
 def _over(item: Item) -> str:
@@ -100,12 +109,15 @@ def _storm_heading(news: News) -> str:
         return ngettext(
             "%(count)s alert is back to normal", "%(count)s alerts are back to normal", figures.returned
         ) % {"count": figures.returned}
-    if news.update:
+    # What comes to the next who are asked is told as that, as it is of one alert; it is nothing further.
+    escalated = all(item.waited_min for item in news.items if not item.returned)
+    if news.update and not escalated:
         alerts = ngettext("%(count)s more alert", "%(count)s more alerts", figures.wrong)
     else:
         alerts = ngettext("%(count)s alert", "%(count)s alerts", figures.wrong)
     machines = len({item.content["machine"] for item in news.items if not item.returned})
-    return _("%(severity)s: %(alerts)s %(where)s") % {
+    waited, fresh = _("Not acknowledged: %(severity)s, %(alerts)s %(where)s"), _("%(severity)s: %(alerts)s %(where)s")
+    return (waited if escalated else fresh) % {
         "severity": news.first.severity_word,
         "alerts": alerts % {"count": figures.wrong},
         "where": ngettext("on %(count)s machine", "on %(count)s machines", machines) % {"count": machines},

@@ -180,6 +180,7 @@ def test_a_scheduled_report_tells_its_recipients_once_each_with_a_link(line, wai
     report_make(factory=line, report_id=waiting.pk)
     mails = Notification.objects.filter(alert=None)
     assert sorted(mails.values_list("recipient", flat=True)) == ["boss@acme.example", "plant@acme.example"]
+    assert set(mails.values_list("occasion", flat=True)) == {"report"}
     mail = mails.first()
     assert f"http://acme.localhost:8000/reports/{waiting.pk}/pdf" in mail.body_text
     assert "Brine pump Łódź" in mail.body_text

@@ -18,8 +18,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from anomalies.alerts.sentences import part_title
+from anomalies.alerts.similar import similar_text
 from anomalies.alerts.words import words_read
-from anomalies.models import ChannelName, Notification
+from anomalies.models import Alert, ChannelName, Notification
 from anomalies.notify.charts import evidence_chart
 from anomalies.notify.delivery import Content, DeliveryError
 from anomalies.notify.news import Item, News
@@ -152,9 +153,15 @@ def _context(news: News) -> dict[str, Any]:
         "sentence": sentence(item),
         "colour": _CALM if item.returned else _COLOURS.get(item.severity, _COLOURS["high"]),
         "rows": _evidence_rows(item),
+        "before": "" if item.returned else _before(item),
         "chart_place": CHART_PLACE,
         "url": item.url,
     }
+
+
+def _before(item: Item) -> str:
+    alert = Alert.objects.select_related("machine__line__site").filter(pk=item.alert).first()
+    return "" if alert is None else similar_text(alert)
 
 
 def _storm_context(news: News) -> dict[str, Any]:

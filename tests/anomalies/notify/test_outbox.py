@@ -8,6 +8,7 @@ from django.core import mail
 from django.db import connections
 
 from anomalies.alerts.finding import Finding
+from anomalies.alerts.handling import alert_close
 from anomalies.alerts.opening import alert_return, alert_update
 from anomalies.models import Alert, ContactPreference, Notice, Notification, NotificationState, TargetHealth
 from anomalies.notify import outbox
@@ -16,7 +17,7 @@ from anomalies.notify.outbox import drain
 from common import clock
 from telemetry.models import Machine
 from tenants.context import factory_context
-from tests.anomalies.notify.conftest import sent_out
+from tests.anomalies.notify.conftest import sent_out, settle, storm
 from tests.conftest import person_make
 
 
@@ -56,6 +57,20 @@ def test_the_mail_says_what_is_wrong_since_when_and_where_to_act(machine, operat
     assert "Pump &lt;7&gt;" in html
 
 
+def test_the_mail_says_what_it_was_when_it_was_like_this_before(machine, operator, raised):
+    before = raised(machine)
+    alert_close(alert=before, user=operator, verdict="false")
+    drain()
+    raised(machine, since_at=clock.now() + timedelta(minutes=20))
+    raised(machine, cause="rule:1")
+    drain()
+    first, again, other = mail.outbox
+    assert "Like it before" not in first.body + other.body
+    for body in (again.body, again.alternatives[0].content):
+        assert "Like it before: " in body
+        assert "(False alarm)." in body
+
+
 def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, operator, raised):
     raised(machine)
     alert_return(machine=machine, cause="detector", at=clock.now())
@@ -64,6 +79,18 @@ def test_back_to_normal_is_a_second_short_mail_in_the_same_thread(machine, opera
     assert second.subject == "Back to normal: Pump <7> – Vibration above normal"
     assert first.extra_headers["References"] == second.extra_headers["References"]
     assert first.extra_headers["Message-ID"] != second.extra_headers["Message-ID"]
+
+
+def test_what_was_over_before_its_readings_came_is_one_mail_that_says_so(machine, operator, raised):
+    then = clock.now() - timedelta(hours=2)
+    alert = raised(machine, since_at=then, found_at=then)
+    alert_return(machine=machine, cause="detector", at=then + timedelta(minutes=5))
+    assert drain() == 1
+    (message,) = mail.outbox
+    assert message.subject == "High: Pump <7> – Vibration above normal"
+    assert "; the readings came late." in message.body
+    assert list(alert.events.values_list("kind", flat=True)) == ["raised", "returned", "notified"]
+    assert drain() == 0
 
 
 def test_that_readings_arrive_again_or_a_sensor_moves_is_said_as_what_it_is(machine, operator, raised):
@@ -79,6 +106,19 @@ def test_an_alert_that_flaps_fills_no_mailbox(machine, operator, raised):
         raised(machine)
         alert_return(machine=machine, cause="detector", at=clock.now())
     assert drain() == 2
+
+
+def test_many_alerts_told_together_are_counted_once_each_as_they_are_by_then(in_acme, operator):
+    first, *others = storm(Machine.objects.bulk_create(Machine(key=f"S{number}") for number in range(6)))
+    alert_return(machine=first.machine, cause="silence", at=clock.now())
+    settle()
+    assert drain() == 1
+    (message,) = mail.outbox
+    assert message.subject == f"High: {len(others)} alerts on {len(others)} machines"
+    assert "Back to normal: 1" in message.body
+    assert message.body.count("S0:") == 1
+    row = sent_out().get()
+    assert sorted(row.payload["alerts"]) == [first.pk, *(alert.pk for alert in others)]
 
 
 def test_a_line_break_in_a_name_makes_no_header(machine, operator, raised):

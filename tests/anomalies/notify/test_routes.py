@@ -28,7 +28,7 @@ from anomalies.notify.rule_list import NotifyListInvalidError, notify_check
 from anomalies.notify.trying import who_would_be_told
 from common import clock
 from telemetry.models import Line, Machine, Site
-from tests.anomalies.notify.conftest import sent_out
+from tests.anomalies.notify.conftest import sent_out, settle, storm
 from tests.conftest import person_make
 
 
@@ -187,6 +187,20 @@ def test_nobody_acknowledges_and_the_next_is_told_once_with_an_entry_in_the_time
     assert Escalation.objects.get(step__after_min=30).state == EscalationState.STOPPED
 
 
+def test_a_storm_that_nobody_acknowledges_is_told_to_the_next_as_that(in_acme, operator, supervisor):
+    made = route(roles=["operator"])
+    RouteStep.objects.create(route=made, roles=["supervisor"], channels=["email"], after_min=5)
+    storm(Machine.objects.bulk_create(Machine(key=f"S{number}") for number in range(6)))
+    settle()
+    assert told() == {operator.email}
+    Escalation.objects.update(due_at=clock.now())
+    assert escalations_advance() == 6
+    settle()
+    Notification.objects.update(created_at=clock.now() - timedelta(seconds=90))
+    assert told() == {operator.email, supervisor.email}
+    assert sent_out().get(recipient=supervisor.email).subject == "Not acknowledged: High, 6 alerts on 6 machines"
+
+
 def test_a_step_for_whoever_is_on_call_says_where_nobody_is(machine, operator, raised):
     schedule = OnCallSchedule.objects.create(name="Nights", starts_on=clock.now().date() + timedelta(days=3))
     OnCallMember.objects.create(schedule=schedule, user=operator, position=0)
@@ -251,8 +265,6 @@ def test_a_rules_own_list_names_what_exists(in_acme, operator):
 
 
 def test_routing_a_storm_asks_no_more_questions_than_routing_a_few(in_acme, operator, django_assert_max_num_queries):
-    from tests.anomalies.notify.conftest import settle, storm
-
     storm(Machine.objects.bulk_create(Machine(key=f"S{number}") for number in range(200)))
     settle()
     from anomalies.notify.routing import notices_route
