@@ -29,7 +29,8 @@ class EventSerializer(serializers.Serializer[Any]):
     event_at = serializers.DateTimeField(allow_null=True, help_text="By the readings' own time.")
     kind = serializers.CharField(
         help_text="raised, returned, cleared, acknowledged, shelved, unshelved, suppressed, released, out_of_service, "
-        "restored, commented, updated, chattering, settled, closed or judged."
+        "restored, commented, updated, chattering, settled, closed or judged; from late readings: began_earlier, "
+        "ended_later, wrong_before, right_before."
     )
     from_state = serializers.CharField(allow_null=True, help_text="For entries that tell of a transition.")
     to_state = serializers.CharField(allow_null=True)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Case, IntegerField, When
 
 from anomalies.alerts.finding import Finding
 from anomalies.alerts.grouping import group_join
@@ -35,7 +36,7 @@ SILENCE = "silence"
 DETECTOR = "detector"
 # What comes back this soon (event time) after it cleared is the same trouble, and the same alert.
 SAME_WITHIN = timedelta(minutes=10)
-# Raised so often within so long, it chatters: from then on it is held as one and only counted.
+# Raised so often within so long (event time), it chatters: from then on it is held as one and only counted.
 CHATTERS_AFTER = 3
 CHATTERS_WITHIN = timedelta(minutes=10)
 # Readings that arrive so long after they were made were late, and so is what they tell.
@@ -138,7 +139,10 @@ def _goes_on(last: Alert, finding: Finding) -> bool:
         return True
     if last.closed_at is not None:
         return last.since_at == finding.since_at
-    return last.returned_at is not None and finding.since_at - last.returned_at < SAME_WITHIN
+    if last.returned_at is None or finding.since_at - last.returned_at >= SAME_WITHIN:
+        return False
+    # What late readings tell of hours before it is something else.
+    return last.since_at - (finding.found_at or finding.since_at) < SAME_WITHIN
 
 
 def _announce(alert: Alert, finding: Finding, *, before: str) -> Alert:
@@ -167,8 +171,9 @@ def _suppress_if_expected(alert: Alert, *, at: datetime) -> None:
 def _notice_chattering(alert: Alert) -> None:
     if alert.occurrences < CHATTERS_AFTER:
         return
-    since = clock.now() - CHATTERS_WITHIN
-    if AlertEvent.objects.filter(alert=alert, kind="raised", at__gte=since).count() >= CHATTERS_AFTER:
+    # By the readings' own time: what a gateway delivers at once may have happened over hours.
+    since = alert.since_at - CHATTERS_WITHIN
+    if AlertEvent.objects.filter(alert=alert, kind="raised", event_at__gte=since).count() >= CHATTERS_AFTER:
         alert.chattering = True
         alert.save(update_fields=["chattering"])
         event_record(alert, "chattering")
@@ -193,6 +198,7 @@ def _create(finding: Finding) -> Alert:
 
 def _reopen(alert: Alert, finding: Finding) -> None:
     alert.since_at, alert.returned_at, alert.occurrences = finding.since_at, None, alert.occurrences + 1
+    alert.retroactive = _is_late(finding)
     # It wants to be seen again; who saw it before stands in the timeline.
     alert.acknowledged_at, alert.acknowledged_by = None, None
     # The storm it came in is none of this time's.
@@ -212,9 +218,12 @@ def _is_late(finding: Finding) -> bool:
 
 
 def _last_locked(machine: Machine, cause: str) -> Alert | None:
-    """The newest alert of a machine and cause, for this worker alone until the transaction ends."""
+    """The alert of a machine and cause that is open, or tells of the latest time, for this worker alone until the
+    transaction ends."""
     found = Alert.objects.select_for_update(of=("self",)).select_related("machine", "acknowledged_by")
-    return found.filter(machine=machine, cause=cause).order_by("-raised_at", "-pk").first()
+    closed = Case(When(state=AlertState.NORMAL, then=1), default=0, output_field=IntegerField())
+    # Not the one raised last: late readings raise alerts of times long before.
+    return found.filter(machine=machine, cause=cause).order_by(closed, "-since_at", "-pk").first()
 
 
 def _tell(alert: Alert, kind: str) -> None:

@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import structlog
 from django.db import IntegrityError
 
+from anomalies.alerts.stretches import stretches_of
 from anomalies.detection.detector import (
     ENOUGH_CELLS,
     ENOUGH_SPAN_MS,
@@ -196,7 +199,8 @@ def _blank_alerts(machine: Machine, grid: Grid) -> None:
 def alert_stretches(machine: Machine) -> list[tuple[int, int | None]]:
     """(from_ms, to_ms) of every stretch in which an alert was active; to_ms is None for one that still lasts.
 
-    From the timelines, because an alert that came back before anybody acknowledged it has several.
+    From the timelines, because an alert that came back before anybody acknowledged it has several, and late readings
+    may have told of more.
     """
     events = (
         AlertEvent.objects.filter(alert__machine=machine)
@@ -204,14 +208,7 @@ def alert_stretches(machine: Machine) -> list[tuple[int, int | None]]:
         .order_by("alert_id", "pk")
         .values_list("alert_id", "kind", "event_at")
     )
-    stretches: list[tuple[int, int | None]] = []
-    last: tuple[int, str] | None = None
-    for alert_id, kind, event_at in events:
-        if event_at is None:
-            continue
-        if kind == "raised":
-            stretches.append((ms_of(event_at), None))
-        elif last == (alert_id, "raised"):
-            stretches[-1] = (stretches[-1][0], ms_of(event_at))
-        last = (alert_id, kind)
-    return stretches
+    found: list[tuple[int, int | None]] = []
+    for _alert, own in groupby(events, key=itemgetter(0)):
+        found += stretches_of((kind, ms_of(at)) for _, kind, at in own if at is not None)
+    return found

@@ -16,11 +16,9 @@ from anomalies.rules.tree import FOREVER, OPEN_MS, Crossing, Ground, Held, Tree,
 from telemetry.readings import Key, Series
 
 # What was told is remembered for so many firings and returns, to be compared when late readings change the past.
-_TOLD_MOST = 32
+TOLD_MOST = 32
 # Readings of a metric that has been away are looked for so far behind the others; what comes later is late.
 LAG_MS = 90_000
-# A run that is repeated because of late readings begins so far before them.
-WARM_UP_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +133,6 @@ def state_new(program: Program, *, from_ms: int, told: Sequence[tuple[int, bool]
         fired[-1] if active else None,
     )
     return PairState(program.signature, leaves, held, [], list(told))
-
-
-def state_before(program: Program, state: PairState, late_ms: int) -> PairState | None:
-    """A state from which a program is run again because a reading of `late_ms` arrived; None where it came in time.
-
-    It begins so far before the late reading that durations, changes and differences are whole again there.
-    """
-    if late_ms > max(state.to_ms, state.held.at_ms):
-        return None
-    return state_new(program, from_ms=late_ms - max(WARM_UP_MS, 2 * program.memory_ms), told=state.told)
 
 
 def evaluate(
@@ -273,7 +261,7 @@ def _tell(state: PairState, crossings: Sequence[Crossing]) -> list[Crossing]:
     settled_ms = state.held.at_ms
     known = {entry for entry in state.told if entry[0] > settled_ms}
     new = [crossing for crossing in crossings if (crossing.t_ms, crossing.fired) not in known]
-    if len(state.told) >= _TOLD_MOST:
+    if len(state.told) >= TOLD_MOST:
         # What was told of the time before is forgotten: saying nothing of it is better than saying it twice.
         new = [crossing for crossing in new if crossing.t_ms > min(state.told)[0]]
     active = new[-1].fired if new else state.active
@@ -283,7 +271,7 @@ def _tell(state: PairState, crossings: Sequence[Crossing]) -> list[Crossing]:
         new.append(_undone(state, crossings, holds))
     told = [*state.told, *((crossing.t_ms, crossing.fired) for crossing in new)]
     # All of what is not settled, however it flutters, because it is compared again.
-    state.told = told[-max(_TOLD_MOST, sum(t_ms > settled_ms for t_ms, _fired in told)) :]
+    state.told = told[-max(TOLD_MOST, sum(t_ms > settled_ms for t_ms, _fired in told)) :]
     return new
 
 

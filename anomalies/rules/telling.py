@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomalies.alerts.opening import Finding, alert_raise, alert_return, alert_update
+from anomalies.alerts.retroactive import late_raise, late_return
 from anomalies.alerts.words import words_say
 from anomalies.models import Alert, AlertState, Rule
 from anomalies.rules.conditions import Condition, Op, RuleDocument, leaves_of
@@ -31,6 +32,22 @@ def crossings_tell(pair: Pair, crossings: Iterable[Crossing]) -> None:
             alert_raise(_finding(pair, crossing))
         else:
             alert_return(machine=pair.machine, cause=rule_cause(pair.rule_id), at=from_ms(crossing.t_ms))
+
+
+def late_tell(pair: Pair, crossings: Sequence[Crossing]) -> None:
+    """Tell what readings that came late have changed: stretch by stretch, each with the alert it belongs to."""
+    stands, fired = crossings[-1].fired, None
+    for crossing in crossings:
+        at = from_ms(crossing.t_ms)
+        if crossing.fired:
+            fired = crossing
+        elif fired is not None:
+            late_raise(_finding(pair, fired), over_at=at)
+            fired = None
+        else:
+            late_return(machine=pair.machine, cause=rule_cause(pair.rule_id), at=at, stands=stands)
+    if fired is not None:
+        late_raise(_finding(pair, fired), over_at=None)
 
 
 def worsening_tell(pair: Pair, parts: tuple[Turn, ...], *, at_ms: int) -> None:

@@ -12,10 +12,12 @@ from django.db.models import Max, Q
 from django.db.models.fields.json import KT
 
 from anomalies.models import LateReadings, MachineHealth
-from anomalies.rules.engine import PairState, evaluate, state_before, state_new
+from anomalies.rules.again import news_of, state_before
+from anomalies.rules.engine import PairState, evaluate, state_new
 from anomalies.rules.late import late_done, late_of, late_read
 from anomalies.rules.standing import Pair, Standing, rules_standing
-from anomalies.rules.telling import alerts_active, crossings_tell, worsening_tell
+from anomalies.rules.telling import alerts_active, crossings_tell, late_tell, worsening_tell
+from anomalies.rules.tree import Crossing
 from anomalies.rules.worsening import shown_note, worsened
 from common import clock
 from common.times import to_ms
@@ -149,21 +151,27 @@ def _repeat_late(pairs: Sequence[Pair], states: States, notes: Mapping[str, Late
         late_ms = late_of(pair.program.keys, notes) if notes else None
         if late_ms is None:
             continue
-        before = state_before(pair.program, states[str(pair.rule_id)], late_ms)
-        if before is not None:
-            states[str(pair.rule_id)] = before
-            _run(pair, before)
+        state = states[str(pair.rule_id)]
+        again = state_before(pair.program, state, late_ms)
+        if again is not None:
+            states[str(pair.rule_id)] = again
+            _run_again(pair, again, told=state.told)
 
 
-def _run(pair: Pair, state: PairState) -> None:
-    """From where a state stands to now, in pieces."""
-    begin, now_ms = state.held.at_ms + 1, clock.now_ms()
+def _run_again(pair: Pair, state: PairState, *, told: Sequence[tuple[int, bool]]) -> None:
+    """From where a state stands to now, in pieces; then what that has found beside what was `told` before."""
+    from_ms, now_ms = state.held.at_ms + 1, clock.now_ms()
+    begin, found = from_ms, list[Crossing]()
     while begin < now_ms + _AHEAD_MS:
         end = begin + _PIECE_MS
         series = _read([pair], from_ms=begin, to_ms=end)
         # Silence is only known of what lies behind, not of what this piece has not read yet.
-        _tell([pair], [state], series, now_ms=min(end, now_ms - _GRACE_MS))
-        begin = end
+        [more] = evaluate([pair.program], [state], series, now_ms=min(end, now_ms - _GRACE_MS))
+        found, begin = found + more, end
+    news = news_of(told, found, from_ms=from_ms)
+    if news:
+        late_tell(pair, news)
+        shown_note(pair.program, state, news)
 
 
 def _read_alike(

@@ -12,6 +12,10 @@ register = template.Library()
 _WORDS = {
     "raised": gettext_noop("Raised"),
     "updated": gettext_noop("Changed"),
+    "began_earlier": gettext_noop("Late readings: it had begun earlier"),
+    "ended_later": gettext_noop("Late readings: it lasted longer"),
+    "wrong_before": gettext_noop("Late readings: it had been wrong before"),
+    "right_before": gettext_noop("Late readings: and right again"),
     "acknowledged": gettext_noop("Acknowledged"),
     "returned": gettext_noop("Back to normal"),
     "cleared": gettext_noop("Cleared"),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalies.rules.engine import PairState, evaluate, state_before, state_new
+from anomalies.rules.again import news_of, state_before
+from anomalies.rules.engine import PairState, evaluate, state_new
 from anomalies.rules.program import program_of
 from anomalies.rules.validation import rule_parse
 from telemetry.readings import Series
@@ -37,11 +38,16 @@ def series(metric, values, *, step_ms=1000, start_s=0, machine="M01"):
 
 
 def run(made, *parts, state=None, now_s=None):
+    found, state = carried(made, *parts, state=state, now_s=now_s)
+    return told(found), state
+
+
+def carried(made, *parts, state=None, now_s=None):
     state = state or state_new(made, from_ms=BEGIN_MS)
     newest = max((int(part.t_ms[-1]) for part in parts if len(part)), default=BEGIN_MS)
     now_ms = newest if now_s is None else BEGIN_MS + now_s * 1000
     [found] = evaluate([made], [state], {(part.machine, part.metric): part for part in parts}, now_ms=now_ms)
-    return told(found), state
+    return found, state
 
 
 def told(crossings):
@@ -312,15 +318,44 @@ def test_readings_that_come_hours_late_correct_what_was_told(steps, withheld, wh
     in_time = [row for row in rows if row[0] not in late]
     found, after = fed(made, [in_time])
     if late:
-        # None: nothing was judged yet, so what was withheld is not late for this rule.
-        before = state_before(made, after, BEGIN_MS + min(late) * 1000) or after
         names = sorted({name for _at, name, _v in rows})
         parts = [series(name, [(at, v) for at, n, v in rows if n == name]) for name in names]
-        more, after = run(made, *parts, state=before, now_s=times[-1])
+        before = state_before(made, after, BEGIN_MS + min(late) * 1000)
+        if before is None:
+            # Nothing was judged yet, so what was withheld is not late for this rule.
+            more, after = run(made, *parts, state=after, now_s=times[-1])
+        else:
+            known, from_ms = after.told, before.held.at_ms + 1
+            crossings, after = carried(made, *parts, state=before, now_s=times[-1])
+            more = told(news_of(known, crossings, from_ms=from_ms))
+            in_order = [(c.t_ms, c.fired) for c in crossings]
+            assert after.told == in_order[-len(after.told) :], "as if it had come in time"
         found += more
+        assert told_to_stand(found) == state.active
     assert set(whole) <= set(found)
     assert after.active == state.active
     assert [leaf.to_ms for leaf in after.leaves] == [leaf.to_ms for leaf in state.leaves]
+
+
+def told_to_stand(found):
+    """Whether the rule stands, for somebody who believed all that was told."""
+    return bool(found) and found[-1][0] == "fires"
+
+
+def test_news_of_the_past_is_a_whole_stretch_and_leaves_what_stands_alone():
+    made = program(HOT)
+    cool, hot = [70.0] * 10, [90.0] * 10
+    in_time = [*zip(range(10), cool, strict=True), *zip(range(4_000, 4_010), hot, strict=True)]
+    known, state = run(made, series("t", in_time))
+    assert known == [("fires", 4_003)]
+    late = [*zip(range(2_000, 2_010), hot, strict=True), *zip(range(2_010, 2_020), cool, strict=True)]
+    before, told_before = state_before(made, state, BEGIN_MS + 2_000_000), state.told
+    crossings, state = carried(made, series("t", sorted(in_time + late)), state=before)
+    news = news_of(told_before, crossings, from_ms=before.held.at_ms + 1)
+    assert told(news)[:2] == [("fires", 2_003), ("returns", 2_010)]
+    # Then, for whoever takes each of them for the newest, that it stands as before.
+    assert told(news)[2:] == [("fires", 4_003)]
+    assert state.active
 
 
 def test_a_reading_that_came_in_time_repeats_nothing():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from anomalies import receivers, tasks
+from anomalies.alerts.handling import alert_acknowledge, alert_close
 from anomalies.models import Alert, AlertState, LateReadings, MachineHealth, Notice, Rule
 from anomalies.receivers import evaluate_soon
 from anomalies.rules.keeping import rule_change, rule_create, rule_delete, rules_enable
@@ -198,6 +199,59 @@ def test_readings_that_come_late_raise_an_alert_that_is_marked(now):
     assert not LateReadings.objects.exists()
     look()
     assert Alert.objects.count() == 1
+
+
+def test_late_readings_before_a_closed_alert_are_its_beginning_and_no_second_alert(now, operator):
+    send(now, t=[70] * 10)
+    rule()
+    send(now, start_s=900, t=[85] * 10 + [70] * 5)
+    look()
+    alert_close(alert=alert(), user=operator, verdict="true")
+    told = Notice.objects.count()
+    send(now, start_s=860, t=[85] * 40)
+    look()
+    found = alert()
+    assert (found.since_at, found.returned_at) == (from_ms(NOW_MS + 860_000), from_ms(NOW_MS + 910_000))
+    assert (found.state, found.verdict, Notice.objects.count()) == (AlertState.NORMAL, "true", told)
+    send(now, start_s=1_000, t=[85] * 4)
+    look()
+    assert Alert.objects.count() == 2, "what is new is raised as ever"
+
+
+def test_an_alert_in_hand_neither_ends_nor_begins_anew_by_what_was_wrong_hours_before(now, operator):
+    send(now, t=[70] * 10)
+    rule()
+    # So far apart that the past is read in pieces.
+    send(now, start_s=30_000, t=[85] * 10)
+    look()
+    alert_acknowledge(alert=alert(), user=operator)
+    told = Notice.objects.count()
+    send(now, start_s=2_000, t=[70, 85, 86, 87, 70])
+    look()
+    found = alert()
+    assert (found.state, found.occurrences, Notice.objects.count()) == (AlertState.ACTIVE_ACKNOWLEDGED, 2, told)
+    assert list(found.events.values_list("kind", flat=True)) == [
+        "raised", "acknowledged", "wrong_before", "right_before",
+    ]  # fmt: skip
+    send(now, start_s=30_010, t=[70])
+    look()
+    assert alert().state == AlertState.NORMAL
+
+
+def test_an_alert_in_hand_that_was_right_for_a_while_as_it_turns_out_stays_in_hand(now, operator):
+    send(now, t=[70] * 10)
+    rule()
+    send(now, start_s=900, t=[85] * 5)
+    send(now, start_s=940, t=[85] * 5)
+    look()
+    alert_acknowledge(alert=alert(), user=operator)
+    told = Notice.objects.count()
+    send(now, start_s=910, t=[70] * 10)
+    look()
+    assert (alert().state, Notice.objects.count()) == (AlertState.ACTIVE_ACKNOWLEDGED, told)
+    send(now, start_s=945, t=[70])
+    look()
+    assert alert().state == AlertState.NORMAL
 
 
 def test_readings_in_order_are_never_taken_for_late(now):
