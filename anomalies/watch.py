@@ -110,6 +110,8 @@ def health_publish(machine: Machine, health: MachineHealth) -> None:
         "health": health.status,
         "health_percent": health.health_percent,
         "learning_progress": health.learning_progress,
+        # While these move it has seen enough and is settling: how far learning came would say little.
+        "unsettled": list(health.unsettled) if health.status == HealthStatus.LEARNING else [],
         "last_seen_at": rfc3339(machine.last_seen_at) if machine.last_seen_at else None,
     }
     transaction.on_commit(lambda: live_publish(factory.slug, message))

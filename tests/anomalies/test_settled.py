@@ -1,5 +1,7 @@
 """A machine that still warms up or runs in is not taught yet: it says so, waits for its levels, and not for ever."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from anomalies.detection.detector import ENOUGH_CELLS
 from anomalies.detection.settled import metrics_unsettled, settled_part
 from anomalies.detection.train import machine_learn, progress_measure
 from anomalies.models import DetectorModel, MachineHealth
+from anomalies.watch import health_publish
 from common import clock
 from tests.anomalies.synthetic import grid_of, healthy, series_of, stored
 from tests.conftest import person_make
@@ -72,7 +75,9 @@ def test_gaps_and_metrics_that_are_hardly_known_are_not_taken_for_drifts():
     assert metrics_unsettled(grid_with(course)) == ()
 
 
-def test_a_machine_that_warms_up_goes_on_learning_says_why_and_is_taught_once_it_stands(in_acme, acme, client_for):
+def test_a_machine_that_warms_up_goes_on_learning_says_why_and_is_taught_once_it_stands(
+    in_acme, acme, client_for, django_capture_on_commit_callbacks
+):
     columns, now_ms = healthy(4400, seed=3), clock.now_ms()
     columns[TEMPERATURE] += warming(4400, until=2150)
     begin_ms = now_ms - 4_400_000
@@ -93,6 +98,10 @@ def test_a_machine_that_warms_up_goes_on_learning_says_why_and_is_taught_once_it
     assert "Bearing temperature" in page
     assert chief.get("/api/v1/detectors/M01").json()["unsettled"] == [TEMPERATURE]
     assert "Not settled yet" in chief.get("/machines/M01").content.decode()
+    with patch("anomalies.watch.live_publish") as said, django_capture_on_commit_callbacks(execute=True):
+        health_publish(machine, health)
+    message = said.call_args.args[1]
+    assert (message["health"], message["unsettled"]) == ("learning", [TEMPERATURE])
 
     machine = sent(2150, 4400)
     model = machine_learn(machine, newest_ms=now_ms)
