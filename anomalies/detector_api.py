@@ -8,9 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.paging import WorkedOut, page_of
 from accounts.permissions import ANALYTICS, VIEW, requires
 from anomalies.detection.metric_roles import roles_read
+from anomalies.detection.steering import WANTED_PER_WEEK, Realised
 from anomalies.detection.versions import DetectorState, detector_state, version_activate, version_unpin
+from anomalies.detector_list import DetectorRow, Standing, detectors_read
 from anomalies.detector_replay_api import MetricRoleSerializer, role_data
 from anomalies.models import DetectorModel
 from anomalies.tasks import train_asked
@@ -65,6 +68,59 @@ class TeachingSerializer(serializers.Serializer[Any]):
     """Whether a teaching was begun."""
 
     begun = serializers.BooleanField(help_text="False where one is under way already.")
+
+
+class DetectorRowSerializer(serializers.Serializer[DetectorRow]):
+    """One machine's detector in a list."""
+
+    machine = serializers.CharField(help_text="The machine's key.")
+    machine_name = serializers.CharField()
+    standing = serializers.ChoiceField(
+        [each.value for each in Standing],
+        help_text="waiting: it would judge, and the machine says nothing; settling: a level still moves.",
+    )
+    learned = serializers.FloatField(help_text="0 to 1.")
+    unsettled = serializers.ListField(child=serializers.CharField(), help_text="Metrics whose level still moves.")
+    version = serializers.IntegerField(allow_null=True, help_text="The version that judges.")
+    taught_to_at = serializers.DateTimeField(allow_null=True)
+    pinned = serializers.BooleanField()
+    proposed = serializers.BooleanField(help_text="A newer version is as good, and waits because this one is pinned.")
+    limit_factor = serializers.FloatField(help_text="1 is as taught.")
+    wanted_per_week = serializers.FloatField(help_text="False alarms a machine and week at most.")
+    realised = RealisedSerializer()
+
+    def to_representation(self, instance: DetectorRow) -> dict[str, Any]:
+        version = instance.version
+        return {
+            "machine": instance.machine.key,
+            "machine_name": str(instance.machine),
+            "standing": instance.standing.value,
+            "learned": instance.learned,
+            "unsettled": list(instance.moving),
+            "version": version.version if version else None,
+            "taught_to_at": rfc3339(version.taught_to_at) if version else None,
+            "pinned": bool(version and version.pinned),
+            "proposed": instance.proposed,
+            "limit_factor": instance.limit_factor,
+            "wanted_per_week": WANTED_PER_WEEK,
+            "realised": _realised(instance.realised),
+        }
+
+
+@extend_schema(tags=["detectors"])
+class DetectorsView(APIView):
+    """Every machine's detector."""
+
+    permission_classes = [requires(VIEW)]  # noqa: RUF012  # as DRF declares it
+    pagination_class = WorkedOut
+
+    @extend_schema(
+        operation_id="detectors_list",
+        summary="Every machine's detector; what wants somebody first",
+        responses=DetectorRowSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        return page_of(self, request, detectors_read(), DetectorRowSerializer)
 
 
 @extend_schema(tags=["detectors"])
@@ -135,7 +191,6 @@ class PinView(APIView):
 
 
 def _described(state: DetectorState) -> dict[str, Any]:
-    seen = state.realised
     return {
         "machine": state.machine.key,
         "learned": state.learned,
@@ -145,15 +200,19 @@ def _described(state: DetectorState) -> dict[str, Any]:
         "unsettled": state.moving,
         "damage": state.health.damage if state.health else "",
         "roles": [role_data(row) for row in roles_read(state.machine)],
-        "realised": {
-            "true": seen.true,
-            "false": seen.false,
-            "expected": seen.expected,
-            "unjudged": seen.unjudged,
-            "weeks": seen.weeks,
-            "false_per_week": seen.per_week,
-        },
+        "realised": _realised(state.realised),
         "versions": [_version(version) for version in state.versions],
+    }
+
+
+def _realised(seen: Realised) -> dict[str, Any]:
+    return {
+        "true": seen.true,
+        "false": seen.false,
+        "expected": seen.expected,
+        "unjudged": seen.unjudged,
+        "weeks": seen.weeks,
+        "false_per_week": seen.per_week,
     }
 
 

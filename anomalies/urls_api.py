@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *rules_urls.api_patterns,
     # Keys of machines may hold slashes.
     path("telemetry/analyze/<path:machine>", api.AnalyzeView.as_view(), name="api_analyze"),
+    path("detectors", detector_api.DetectorsView.as_view(), name="api_detectors"),
     path("detectors/<path:machine>", detector_api.DetectorView.as_view(), name="api_detector"),
     path("detector-teaching/<path:machine>", detector_api.TeachView.as_view(), name="api_detector_teach"),
     path(

@@ -2,13 +2,22 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from anomalies import detector_pages, detector_replay_pages, explore_pages, fleet_pages, machine_pages, wall_pages
+from anomalies import (
+    detector_list_pages,
+    detector_pages,
+    detector_replay_pages,
+    explore_pages,
+    fleet_pages,
+    machine_pages,
+    wall_pages,
+)
 from anomalies.alerts import urls as alerts_urls
 from anomalies.notify import urls_pages as notify_urls
 from anomalies.rules import urls as rules_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet_pages.fleet, name="fleet"),
+    path("detectors", detector_list_pages.detectors, name="detectors"),
     path("detectors/<path:key>", detector_pages.detector, name="detector"),
     path("detector-teaching/<path:key>", detector_pages.detector_teach, name="detector_teach"),
     path("detector-versions/<int:version_id>/activate", detector_pages.detector_activate, name="detector_activate"),

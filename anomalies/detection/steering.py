@@ -1,11 +1,12 @@
 """How many false alarms a detector really raises, and limits that follow: up by small steps, and down again."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Min, Q
+from django.db.models import Min, Q
 
 from anomalies.models import Alert, AlertState, DetectorModel, LimitStep, MachineHealth, Verdict
 from common import clock
@@ -19,6 +20,7 @@ STEP, HIGHEST = 1.15, 2.0
 _FEWEST, _PEACE_WEEKS = 2.0, 2.0
 _WEEK_S = 7 * 86_400.0
 _DETECTOR, _SILENCE = "detector", "silence"
+_UNJUDGED = "unjudged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,24 @@ def factor_next(factor: float, realised: Realised, *, wanted: float = WANTED_PER
 
 def realised_measure(machine: Machine, *, from_at: datetime | None = None) -> Realised:
     """What the machine's detector raised since `from_at`, four weeks ago at most, and how long it watched."""
+    return realised_of([machine], from_at=from_at)[machine.pk]
+
+
+def realised_of(machines: Sequence[Machine], *, from_at: datetime | None = None) -> dict[int, Realised]:
+    """The same for many machines, by their ids, in three queries."""
     now = clock.now()
-    first = DetectorModel.objects.filter(machine=machine).aggregate(at=Min("trained_at"))["at"] or now
-    begin = max(first, now - WINDOW, from_at or now - WINDOW)
-    rows = Alert.objects.filter(machine=machine, cause=_DETECTOR, raised_at__gt=begin)
-    counts = rows.order_by().aggregate(
-        **{word: Count("pk", filter=Q(verdict=word)) for word in Verdict.values},
-        unjudged=Count("pk", filter=Q(verdict="", state=AlertState.NORMAL)),
-    )
-    watched_s = max((now - begin).total_seconds() - _silent_s(machine, begin, now), 0.0)
-    return Realised(**counts, weeks=watched_s / _WEEK_S)
+    earliest = max(now - WINDOW, from_at or now - WINDOW)
+    taught = DetectorModel.objects.filter(machine__in=machines).order_by().values_list("machine")
+    first = dict(taught.annotate(at=Min("trained_at")))
+    begins = {machine.pk: max(first.get(machine.pk, now), earliest) for machine in machines}
+    words, silent_s = _words(begins, earliest), _silent_s(begins, earliest, now)
+    return {
+        machine: Realised(
+            **{word: words[machine][word] for word in (*Verdict.values, _UNJUDGED)},
+            weeks=max((now - begin).total_seconds() - silent_s[machine], 0.0) / _WEEK_S,
+        )
+        for machine, begin in begins.items()
+    }
 
 
 def limits_steer(machines: Iterable[Machine]) -> int:
@@ -110,10 +120,22 @@ def _steer(machine: Machine) -> bool:
         return True
 
 
-def _silent_s(machine: Machine, begin: datetime, now: datetime) -> float:
-    """For how long of that time nothing was heard of the machine."""
-    rows = Alert.objects.filter(machine=machine, cause=_SILENCE).filter(
-        Q(returned_at__isnull=True) | Q(returned_at__gt=begin)
+def _words(begins: Mapping[int, datetime], earliest: datetime) -> dict[int, Counter[str]]:
+    """How many alerts of each detector have which verdict; those that still last and have none count nowhere."""
+    found: dict[int, Counter[str]] = {machine: Counter() for machine in begins}
+    rows = Alert.objects.filter(machine__in=begins, cause=_DETECTOR, raised_at__gt=earliest)
+    for machine, verdict, state, raised_at in rows.values_list("machine_id", "verdict", "state", "raised_at"):
+        if raised_at > begins[machine] and (verdict or state == AlertState.NORMAL):
+            found[machine][verdict or _UNJUDGED] += 1
+    return found
+
+
+def _silent_s(begins: Mapping[int, datetime], earliest: datetime, now: datetime) -> dict[int, float]:
+    """For how long of its time nothing was heard of each machine."""
+    rows = Alert.objects.filter(machine__in=begins, cause=_SILENCE).filter(
+        Q(returned_at__isnull=True) | Q(returned_at__gt=earliest)
     )
-    stretches = rows.values_list("since_at", "returned_at")
-    return sum(max(((end or now) - max(since, begin)).total_seconds(), 0.0) for since, end in stretches)
+    silent_s = dict.fromkeys(begins, 0.0)
+    for machine, since, end in rows.values_list("machine_id", "since_at", "returned_at"):
+        silent_s[machine] += max(((end or now) - max(since, begins[machine])).total_seconds(), 0.0)
+    return silent_s
