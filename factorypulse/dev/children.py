@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from factorypulse.dev.console import Console, LogFile, worth_showing
-from factorypulse.dev.processes import spawn, stop
+from factorypulse.dev.processes import session_nice, spawn, stop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _STEADY_S = 30.0
@@ -93,6 +93,8 @@ class Child:
         """Start it; SIGKILL is its fate when we are killed: the product is made to survive that."""
         with self.log.path.open("ab") as log:
             self.process = spawn(self.program.argv, log=log, env=self.env, cwd=ROOT, death_signal=signal.SIGKILL)
+        if self.program.niceness:
+            session_nice(self.process.pid, self.program.niceness)
         self._started_at = time.monotonic()
 
     def look_after(self, console: Console) -> None:

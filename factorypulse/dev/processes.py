@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import IO, Any
 
 _PR_SET_PDEATHSIG = 1
 _NOBODY_ID = 65_534
+_AUTOGROUP_TRIES, _AUTOGROUP_PAUSE_S = 20, 0.1
 # Looked up once, before any fork: after a fork only a plain call is safe.
 _libc: Any = ctypes.CDLL(None, use_errno=True)
 
@@ -85,6 +87,25 @@ def _identity(account: Account | None) -> dict[str, Any]:
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def session_nice(pid: int, niceness: int) -> bool:
+    """Make the session of a process that `spawn` started as nice as the process; whether the kernel takes it.
+
+    Where the kernel shares processors among sessions (sched(7), “The autogroup feature”), niceness counts within a
+    session alone, and each of ours has its own.
+    """
+    place = Path(f"/proc/{pid}/autogroup")
+    for _try in range(_AUTOGROUP_TRIES):
+        try:
+            place.write_text(str(niceness), encoding="ascii")
+        except BlockingIOError:
+            time.sleep(_AUTOGROUP_PAUSE_S)  # ten changes a second are taken from ordinary people
+        except OSError:
+            return False
+        else:
+            return True
+    return False
 
 
 def run_quietly(argv: Sequence[str | Path], *, account: Account | None = None) -> subprocess.CompletedProcess[str]:

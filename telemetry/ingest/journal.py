@@ -5,7 +5,6 @@ Several processes append to one file; within a process one writer commits everyt
 
 import atexit
 import os
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -21,6 +20,7 @@ from telemetry.ingest.journal_file import (
     DeadLetter,
     Entry,
     JournalBusyError,
+    JournalConnection,
     JournalDamagedError,
     JournalError,
     JournalFullError,
@@ -208,15 +208,15 @@ class Journal:
 
     # --- reading ---
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+    def _reader(self) -> JournalConnection:
+        connection: JournalConnection | None = getattr(self._readers, "connection", None)
         if connection is None or journal_file.replaced(connection):
             connection = journal_file.connect(self._directory, max_bytes=self._max_bytes)
             self._readers.connection = connection
         return connection
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[JournalConnection]:
         """This thread's connection. Raises JournalError; of a damaged file once, for then another takes its place."""
         met = journal_file.file_id(self._directory)
         try:

@@ -21,6 +21,7 @@ from telemetry.ingest.journal_file import (
     INSERT_MARKS,
     READINGS,
     JournalBusyError,
+    JournalConnection,
     JournalDamagedError,
     JournalError,
     JournalFullError,
@@ -31,7 +32,8 @@ _WAITING_BYTES = 64 * 1024**2
 _GROUP = 2_000
 _LOG_BYTES = 64 * 1024**2
 _LOG_LOOK_EVERY_S = 0.2
-_SYNC = {True: "FULL", False: "NORMAL"}
+# The disk's free room is looked at as often as this: much less than the reserve is written meanwhile.
+_ROOM_LOOK_EVERY_S = 0.05
 _REST_AT_MOST_S, _BUSY_PER_S = 0.01, 100_000
 
 _log = structlog.get_logger(__name__)
@@ -73,6 +75,9 @@ class JournalWriter:
         self._closed = False
         self._log_path = directory / f"{journal_file.FILE_NAME}-wal"
         self._log_looked_at_s = clock.monotonic_s()
+        self._room_looked_at_s = float("-inf")
+        # Whether a note of want of room may stand there, ours or another process's.
+        self._noted_full = True
         self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
         self._thread.start()
 
@@ -108,14 +113,14 @@ class JournalWriter:
         self._thread.join()
 
     def _write_forever(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: JournalConnection | None = None
         stopping = False
         not_before_s = began_s = clock.monotonic_s()
         while not stopping:
             since_s = began_s
             group, stopping = self._next_group(not_before_s=not_before_s)
             began_s = clock.monotonic_s()
-            met = journal_file.file_id(self._directory)
+            met = connection.opened if connection else journal_file.file_id(self._directory)
             try:
                 connection = connection or journal_file.connect(self._directory, max_bytes=self._max_bytes)
                 self._commit(connection, group)
@@ -151,7 +156,7 @@ class JournalWriter:
             work = self._work.get()
         return group, True
 
-    def _commit(self, connection: sqlite3.Connection, group: list[_Work]) -> None:
+    def _commit(self, connection: JournalConnection, group: list[_Work]) -> None:
         appends = [work for work in group if isinstance(work, _Append)]
         changes = [work for work in group if isinstance(work, _Change)]
         if appends:
@@ -159,17 +164,20 @@ class JournalWriter:
         appends = [work for work in appends if not work.future.done()]
         last_id, began_s = 0, clock.monotonic_s()
         durable = bool(appends) or any(change.durable for change in changes)
-        connection.execute(f"PRAGMA synchronous={_SYNC[durable]}")
+        connection.sync_on_commit(durable)
         with immediate(connection):
             # Deletions first: they make room.
             for change in changes:
                 for statement, arguments in change.statements:
                     connection.execute(statement, arguments)
             if appends:
-                connection.executemany(_INSERT, [work.row for work in appends])
-                last_id = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+                *others, last = [work.row for work in appends]
+                if others:
+                    connection.executemany(_INSERT, others)
+                last_id = connection.execute(_INSERT, last).lastrowid or 0
                 marked = [(work.row[0], work.row[3], 0, work.marks) for work in appends if work.marks]
-                connection.executemany(INSERT_MARKS, marked)
+                if marked:
+                    connection.executemany(INSERT_MARKS, marked)
         counted.JOURNAL_COMMIT_S.observe(clock.monotonic_s() - began_s)
         counted.READINGS_ACCEPTED.inc(sum(work.row[2] for work in appends if work.row[1] == READINGS))
         first_id = last_id - len(appends) + 1
@@ -177,13 +185,19 @@ class JournalWriter:
             work.future.set_result(first_id + at)
         for change in changes:
             change.future.set_result(0)
-        if appends:
+        if appends and self._noted_full:
+            self._noted_full = False
             journal_full.note_remove(self._directory)
         self._after_commit(connection)
 
     def _check_room(self, appends: list[_Append]) -> None:
+        now_s = clock.monotonic_s()
+        if now_s - self._room_looked_at_s < _ROOM_LOOK_EVERY_S:
+            return
         stat = os.statvfs(self._directory)
-        if stat.f_bavail * stat.f_frsize < self._reserve_bytes:
+        if stat.f_bavail * stat.f_frsize >= self._reserve_bytes:
+            self._room_looked_at_s = now_s
+        else:
             error = JournalFullError("The disk is full; nothing was accepted. Send it again later.")
             self._note_full(error)
             for work in appends:
@@ -191,22 +205,24 @@ class JournalWriter:
 
     def _note_full(self, error: JournalFullError) -> None:
         counted.JOURNAL_FAILURES.labels(error.code).inc()
+        self._noted_full = True
         if journal_full.note_leave(self._directory):
             _log.critical("journal_full", error=str(error))
 
-    def _after_commit(self, connection: sqlite3.Connection) -> None:
+    def _after_commit(self, connection: JournalConnection) -> None:
         now_s = clock.monotonic_s()
         if now_s - self._log_looked_at_s < _LOG_LOOK_EVERY_S:
             return
         self._log_looked_at_s = now_s
+        self._noted_full = True  # perhaps, by another process
         if self._log_path.stat().st_size > _LOG_BYTES:
             # The drain's passive checkpoints can't begin the log anew while somebody always writes; this can, and has
             # little left to copy. It gives up at once when somebody reads just now.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _failed(
-        self, connection: sqlite3.Connection | None, group: list[_Work], error: BaseException
-    ) -> sqlite3.Connection | None:
+        self, connection: JournalConnection | None, group: list[_Work], error: BaseException
+    ) -> JournalConnection | None:
         translated = journal_file.journal_error(error)
         if isinstance(translated, JournalFullError):
             self._note_full(translated)
@@ -227,7 +243,7 @@ class JournalWriter:
                 work.future.set_exception(translated)
         return connection
 
-    def _commit_changes_alone(self, connection: sqlite3.Connection, changes: list[_Change]) -> None:
+    def _commit_changes_alone(self, connection: JournalConnection, changes: list[_Change]) -> None:
         try:
             self._commit(connection, list(changes))
         except (sqlite3.Error, OSError) as error:

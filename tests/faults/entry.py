@@ -64,9 +64,12 @@ def store_twice():
 
 def journal_without_sync():
     """A broken build: the journal leaves syncing to the kernel."""
-    from telemetry.ingest import journal_writer
+    from telemetry.ingest.journal_file import JournalConnection
 
-    journal_writer._SYNC = dict.fromkeys(journal_writer._SYNC, "OFF")
+    def sync_never(self, synced):
+        self.execute("PRAGMA synchronous=OFF")
+
+    JournalConnection.sync_on_commit = sync_never
 
 
 def store_away():
