@@ -124,7 +124,7 @@ export function mount(root) {
   const press = (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
     const writing = target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
-    if (writing || event.ctrlKey || event.metaKey || event.altKey || root.querySelector("dialog[open]")) return;
+    if (writing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const deed = keys[event.key];
     if (!deed) return;
     event.preventDefault();
