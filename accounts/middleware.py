@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
@@ -90,6 +91,8 @@ class SecondFactorMiddleware(MiddlewareMixin):
             detail = _("This factory requires a second factor: set one up on your account page.")
             return refusal(request, status=403, code="second_factor_required", detail=detail)
         messages.info(request, _("This factory requires a second factor. Set one up to go on."))
+        if request.headers.get("HX-Request"):
+            return _leave_for(reverse("mfa_index"), status=403)
         return redirect("mfa_index")
 
 
@@ -108,7 +111,11 @@ def _send_whole_page(request: HttpRequest) -> HttpResponse:
     """A partial must not be replaced by the sign-in page, so HTMX is told to leave for it, and to come back here."""
     shown = urlsplit(request.headers.get("HX-Current-URL", ""))
     here = urlunsplit(("", "", shown.path or "/", shown.query, ""))
-    response = HttpResponse(status=401)
     # A screen that came by a link comes back by it: it has nobody who could sign in.
-    response["HX-Redirect"] = here if opened_by_link(shown.path) else redirect_to_login(here).url
+    return _leave_for(here if opened_by_link(shown.path) else redirect_to_login(here).url, status=401)
+
+
+def _leave_for(address: str, *, status: int) -> HttpResponse:
+    response = HttpResponse(status=status)
+    response["HX-Redirect"] = address
     return response

@@ -1,5 +1,6 @@
 """The only place that turns errors into HTTP: problem documents for programs, pages for people."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -156,4 +157,8 @@ def _answer(request: HttpRequest, *, status: int, code: str, detail: str, errors
     document = problem(status=status, code=code, detail=detail, errors=errors, request_id=_request_id(request))
     # After a fault of ours nothing is taken for granted: no session, no person, no factory, no shared frame.
     template = "error.html" if status < 500 else "error_server.html"
-    return render(request if status < 500 else None, template, {"problem": document}, status=status)
+    response = render(request if status < 500 else None, template, {"problem": document}, status=status)
+    if request.headers.get("HX-Request") and request.method != "GET":
+        # A part of a page is not replaced by the page of an error, so whoever pressed is told at the page's corner.
+        response["HX-Trigger"] = json.dumps({"toast": {"text": str(detail), "level": "error"}})
+    return response

@@ -1,5 +1,6 @@
 """Every refusal of the API is a problem document, and every refusal of a page is a page."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -172,3 +173,13 @@ def test_what_a_page_raises_becomes_a_page(client: FactoryClient, what: str, sta
     assert words in response.content.decode()
     assert response["X-Request-ID"] in response.content.decode()
     assert "secret" not in response.content.decode()
+
+
+def test_who_presses_a_button_of_a_part_is_told_at_the_pages_corner_what_is_wrong(client: FactoryClient) -> None:
+    told = client.post("/page/domain", headers={"HX-Request": "true"})
+    assert (told.status_code, json.loads(told["HX-Trigger"])) == (
+        409,
+        {"toast": {"text": "The seat is taken.", "level": "error"}},
+    )
+    # A part that only refreshes itself says nothing.
+    assert "HX-Trigger" not in client.get("/page/domain", headers={"HX-Request": "true"})
