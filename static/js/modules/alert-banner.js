@@ -2,6 +2,7 @@
 // The banner asks the server for its words the moment the socket tells of an alert, so that there is one place that
 // decides what is worst. The counts in the navigation and the page's title follow it.
 
+import { say } from "../saying.js";
 import { liveSocket } from "./live-socket.js";
 
 const FALLBACK_MS = 60_000;
@@ -39,7 +40,12 @@ export function mount(root) {
     document.title = open > 0 ? `(${open}) ${title}` : title;
   };
 
-  root.addEventListener("htmx:afterSwap", count);
+  const swapped = () => {
+    count();
+    sayOnce(root);
+  };
+
+  root.addEventListener("htmx:afterSwap", swapped);
   const offs = [live.on("alert", hear), live.on("opened", () => refresh())];
   // A socket may be refused by a proxy; alerts still arrive, later.
   const timer = setInterval(() => !document.hidden && refresh(), FALLBACK_MS);
@@ -50,7 +56,39 @@ export function mount(root) {
     clearTimeout(soon);
     clearInterval(timer);
     document.removeEventListener("visibilitychange", shown);
-    root.removeEventListener("htmx:afterSwap", count);
+    root.removeEventListener("htmx:afterSwap", swapped);
     for (const off of offs) off();
   };
+}
+
+const TOLD = "alert-told";
+
+/**
+ * A screen reader hears of each alert once, not with each of its figures nor on each page.
+ * @param {HTMLElement} root
+ */
+function sayOnce(root) {
+  const banner = /** @type {HTMLElement | null} */ (root.querySelector("[data-alert-id]"));
+  const now = banner ? `${banner.dataset.alertId} ${banner.dataset.unacknowledged}` : "";
+  if (now === remembered()) return;
+  remember(now);
+  const words = banner ? [...banner.querySelectorAll(".banner__text, .banner__more")].map((part) => part.textContent ?? "") : [];
+  say(words.join(" ").replace(/\s+/g, " ").trim(), { urgent: true });
+}
+
+function remembered() {
+  try {
+    return sessionStorage.getItem(TOLD) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** @param {string} told */
+function remember(told) {
+  try {
+    sessionStorage.setItem(TOLD, told);
+  } catch {
+    // Storage may be forbidden; then each page says it.
+  }
 }

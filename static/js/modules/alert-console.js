@@ -3,6 +3,7 @@
 // stands outlive every refresh of the list.
 
 import { createAlarmSound } from "../alarm-sound.js";
+import { createKeySwitch } from "../key-switch.js";
 import { createSelection } from "../selection.js";
 import { liveSocket } from "./live-socket.js";
 
@@ -126,7 +127,7 @@ export function mount(root) {
     const writing = target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (writing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const deed = keys[event.key];
-    if (!deed) return;
+    if (!deed || (event.key !== "Escape" && !keySwitch.on)) return;
     event.preventDefault();
     deed();
   };
@@ -150,9 +151,10 @@ export function mount(root) {
     // What has left the list is no longer chosen: nobody acts on what they can't see.
     selection.keep(boxes().map((box) => box.value));
     show();
-    if (heldFocus) /** @type {HTMLElement | null} */ (row()?.querySelector("[data-open]"))?.focus({ preventScroll: true });
+    if (heldFocus && !list.contains(document.activeElement)) /** @type {HTMLElement | null} */ (row()?.querySelector("[data-open]"))?.focus({ preventScroll: true });
   };
 
+  const keySwitch = createKeySwitch(/** @type {HTMLInputElement | null} */ (root.querySelector("[data-keys-on]")));
   const sound = createAlarmSound(/** @type {HTMLElement | null} */ (root.querySelector("[data-sound]")));
   const off = liveSocket().on("alert", ({ event, alert }) => {
     if (alert?.state === SHOUTING && ["raised", "released", "unshelved", "restored"].includes(event)) sound.play(alert.severity);
@@ -168,6 +170,7 @@ export function mount(root) {
   return () => {
     off();
     sound.stop();
+    keySwitch.stop();
     root.removeEventListener("click", click);
     root.removeEventListener("change", change);
     document.removeEventListener("keydown", press);

@@ -1,18 +1,15 @@
 // @ts-check
 // The list follows what happens, but never takes a form, a button or a link away from under somebody's fingers.
 
-import { isPressing, onRelease } from "../pressing.js";
+import { isBusy } from "../busy.js";
+import { onRelease } from "../pressing.js";
 
 /** @param {HTMLElement} root */
 export function mount(root) {
   let owed = false;
 
-  const busy = () =>
-    isPressing() ||
-    root.querySelector("details[open] form") !== null ||
-    [...root.querySelectorAll("textarea")].some((area) => area === document.activeElement || area.value !== "");
   const refresh = () => {
-    owed = busy();
+    owed = isBusy(root);
     if (!owed) root.dispatchEvent(new CustomEvent("refresh-list"));
   };
   const settle = () => {
@@ -22,7 +19,7 @@ export function mount(root) {
   /** @param {Event} event begun by hand since this was asked for: what comes now is too late */
   const late = (event) => {
     const { detail } = /** @type {CustomEvent} */ (event);
-    if (event.target !== root || detail.requestConfig?.triggeringEvent?.type !== "refresh-list" || !busy()) return;
+    if (event.target !== root || detail.requestConfig?.triggeringEvent?.type !== "refresh-list" || !isBusy(root)) return;
     detail.shouldSwap = false;
     owed = true;
   };

@@ -17,6 +17,8 @@ export function mount(root) {
   /** @type {{ heardMs: number, lagMs: number }[]} */
   let heard = [];
   let laggedMs = 0;
+  const spoken = root.querySelector("[data-connection-said]");
+  let told = "connecting";
 
   const show = () => {
     const { state, lagMs, sinceMs } = judge();
@@ -24,6 +26,10 @@ export function mount(root) {
     const words = `${root.getAttribute(`data-text-${state === "ended" ? "lost" : state}`) ?? ""}${said}`;
     if (text.textContent !== words) text.textContent = words;
     root.dataset.state = state === "ended" ? "lost" : state;
+    if (state === told) return;
+    // A screen reader hears of a change, not of each second; and that a page is live, as pages are, it need not hear.
+    if (spoken && (told !== "connecting" || state !== "live")) spoken.textContent = root.getAttribute(`data-text-${state === "ended" ? "lost" : state}`);
+    told = state;
   };
 
   const judge = () => {

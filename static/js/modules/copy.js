@@ -10,11 +10,12 @@ function textOf(root) {
 
 /** @param {string} text */
 async function copy(text) {
-  if (navigator.clipboard) {
+  try {
     await navigator.clipboard.writeText(text);
     return;
+  } catch {
+    // Plain HTTP outside localhost has no clipboard API, and a browser may refuse it.
   }
-  // Plain HTTP outside localhost has no clipboard API.
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
@@ -26,7 +27,7 @@ async function copy(text) {
 /** @param {HTMLElement} root */
 export function mount(root) {
   const before = root.getAttribute("aria-label") ?? root.textContent ?? "";
-  const done = root.dataset.textDone ?? "Copied";
+  const done = document.body.dataset.textCopied ?? "Copied";
   const label = root.querySelector("[data-copy-label]");
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;

@@ -30,12 +30,20 @@ export function mount(root) {
     root.append(notice);
     leave(notice);
   };
+  /** @param {Event} event what was pressed went nowhere; an acknowledgement is kept and says so itself (outbox.js) */
+  const unsent = (event) => {
+    const { requestConfig } = /** @type {CustomEvent} */ (event).detail;
+    if (!requestConfig || requestConfig.verb === "get" || requestConfig.path.endsWith("/acknowledge")) return;
+    toast(root.dataset.textUnsent ?? "", { level: "error" });
+  };
   root.addEventListener("click", dismiss);
   document.body.addEventListener("toast", add);
+  document.body.addEventListener("htmx:sendError", unsent);
   for (const notice of root.querySelectorAll(".notice")) leave(/** @type {HTMLElement} */ (notice));
   return () => {
     root.removeEventListener("click", dismiss);
     document.body.removeEventListener("toast", add);
+    document.body.removeEventListener("htmx:sendError", unsent);
   };
 }
 
