@@ -69,6 +69,20 @@ def test_an_alert_arrives_is_handled_returns_and_is_judged(
     expect(page.locator("#alert-banner")).to_contain_text("Pump vibrates")
     expect(page.locator("[data-sound]")).to_have_attribute("data-sounded", "critical")
 
+    # It stands behind the bell, as new until it was read.
+    bell = page.get_by_role("link", name=re.compile("^My notifications, unread"))
+    unread = int(bell.locator("[data-inbox-count]").inner_text())
+    bell.click()
+    told = page.locator("#inbox .inbox__entry", has_text="Pump vibrates").first
+    expect(told).to_contain_text("New")
+    owner.shoot("bell-1440")
+    told.get_by_role("button", name=re.compile("^Mark as read")).click()
+    expect(told.get_by_role("button", name=re.compile("^Mark as new"))).to_be_visible()
+    left = page.locator("[data-inbox-count]").first
+    expect(left).to_have_text(str(unread - 1))
+    page.keyboard.press("Escape")
+    expect(page.locator("#inbox")).to_be_hidden()
+
     # Acknowledged in place, with a comment; nothing is taken from under the fingers meanwhile.
     row(page).locator("summary").click()
     row(page).locator("textarea").fill("On my way with the spectrum analyser")
