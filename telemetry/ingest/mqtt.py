@@ -29,7 +29,7 @@ from telemetry.ingest.mqtt_line import connections_possible
 from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
 from telemetry.ingest.mqtt_resends import Resends, record
 from telemetry.ingest.mqtt_room import DoorRoom
-from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, DeviceConnection
+from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, READ_BYTES, DeviceConnection
 from telemetry.ingest.refusals import Refusal, excerpt, sayable
 
 _log = structlog.get_logger(__name__)
@@ -87,6 +87,8 @@ class MqttDoor:
         self.loop = asyncio.get_running_loop()
         self._journal = journal
         self.resends = Resends(journal)
+        # Where every connection's bytes arrive: they are taken from there before the next one reads.
+        self.reading = memoryview(bytearray(READ_BYTES))
         self._check_key = check_key
         self._gone_keys = gone_keys
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mqtt-keys")

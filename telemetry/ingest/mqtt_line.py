@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import resource
+import select
 import socket
 import sys
 import termios
@@ -47,3 +48,13 @@ def bytes_on_the_way(transport: asyncio.Transport) -> int | None:
     except OSError:
         return None
     return int.from_bytes(count, sys.byteorder) + transport.get_write_buffer_size()
+
+
+def hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the other side has ended the connection, although we have not read all it sent; False if unknown."""
+    line = transport.get_extra_info("socket")
+    if line is None or line.fileno() < 0 or not hasattr(select, "POLLRDHUP"):
+        return False
+    poll = select.poll()
+    poll.register(line.fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))

@@ -157,7 +157,7 @@ class Decoder:
         self._buffer = bytearray()
         self.version = V311
 
-    def feed(self, data: bytes) -> Iterator[Packet]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Packet]:
         """The packets that are complete with this data."""
         self._buffer += data
         start = 0

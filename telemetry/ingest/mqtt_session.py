@@ -8,7 +8,8 @@ import structlog
 
 from accounts.api_keys import VerifiedKey
 from telemetry.ingest import mqtt_properties as properties
-from telemetry.ingest.mqtt_line import silence_probe
+from telemetry.ingest.admission import rate_wait_s
+from telemetry.ingest.mqtt_line import hung_up, silence_probe
 from telemetry.ingest.mqtt_packets import (
     PINGRESP,
     V5,
@@ -47,9 +48,12 @@ _MACHINES_KEPT = 1_000
 _CLOSE_WITHIN_S = 5.0
 _READ_WITHIN_S = 60.0  # a device that takes none of its PUBACKs for so long is dead, or means no good
 _REST_AT_MOST_S = 5.0  # a device that hears nothing for much longer takes us for dead
+# What is read at once: enough for any rate, and too little to hold up the other connections for long. A factory in debt
+# to its rate gets as little as keeps its devices from taking us for dead, for it may have thousands.
+READ_BYTES, _READ_IN_DEBT_BYTES = 16 * 1024, 2 * 1024
 
 
-class DeviceConnection(asyncio.Protocol):
+class DeviceConnection(asyncio.BufferedProtocol):
     """The protocol's state for one socket. Everything here runs on the event loop and never blocks it."""
 
     def __init__(self, door: "MqttDoor") -> None:
@@ -72,6 +76,7 @@ class DeviceConnection(asyncio.Protocol):
         self._hears_bytes = 0
         self._session_expiry_s = 0
         self._pauses: set[str] = set()
+        self._in_debt = False
         self._keep_alive_s = 0.0
         self._stalled_s = 0.0
         self._began_s = self._heard_s = door.loop.time()
@@ -92,7 +97,14 @@ class DeviceConnection(asyncio.Protocol):
         self._part()
         self.door.leave(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.door.reading[:_READ_IN_DEBT_BYTES] if self._in_debt else self.door.reading
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self.door.reading[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take what came, perhaps a part of a packet."""
         self._heard_s = self.door.loop.time()
         self._told.unsure(self._transport)
         anew = False
@@ -147,8 +159,16 @@ class DeviceConnection(asyncio.Protocol):
     def rest(self, seconds: float) -> None:
         """Read nothing more for a while: the plan's rate is used up, and TCP passes that on to the device."""
         if "rate" not in self._pauses:
+            self._in_debt = True
             self._pause("rate")
-            self.door.loop.call_later(min(seconds, _REST_AT_MOST_S), self._resume, "rate")
+            self.door.loop.call_later(min(seconds, _REST_AT_MOST_S), self._rested)
+
+    def _rested(self) -> None:
+        self._in_debt = bool(self.key and rate_wait_s(self.key.factory))
+        if self._in_debt and self._transport is not None and hung_up(self._transport):
+            # What it left behind was never acknowledged, and would take hours to read at this rate.
+            self.close(Reason.QUOTA_EXCEEDED, "gone before its factory's rate had room for what it sent")
+        self._resume("rate")
 
     def overdue(self, now_s: float) -> bool:
         """Whether the device was silent for longer than it may be; while we don't listen, it can't speak."""

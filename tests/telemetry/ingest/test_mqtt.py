@@ -249,6 +249,34 @@ async def test_a_device_over_its_plan_is_made_to_wait_and_loses_nothing(door, jo
     assert len([row for row in values(journal) if row[0] == "mill"]) == 200
 
 
+def flood(messages):
+    return b"".join(device.publish(TOPIC, b'{"n": %d}' % n, packet_id=n % 60_000 + 1) for n in range(messages))
+
+
+async def test_a_flood_far_over_the_plan_is_read_little_by_little(door, journal):
+    admission._buckets.put("mill", admission.TokenBucket(rate=100.0, burst=10.0))
+    line, other = await connected(door), await connected(door, user="dairy")
+    flooding = asyncio.create_task(line.say(flood(20_000)))
+    assert (await line.hear())[0] == 0x40
+    await other.say(device.publish("factories/dairy/devices/M01/telemetry", GOOD))
+    assert await other.hear() == b"\x40\x02\x00\x01"
+    taken = len([row for row in values(journal) if row[0] == "mill"])
+    flooding.cancel()
+    # One read of 16 KiB, of more than a megabyte.
+    assert 0 < taken < 500
+
+
+async def test_who_hangs_up_in_debt_is_let_go_and_not_read_for_hours(door, journal, monkeypatch):
+    monkeypatch.setattr("telemetry.ingest.mqtt_session._REST_AT_MOST_S", 0.05)
+    admission._buckets.put("mill", admission.TokenBucket(rate=1.0, burst=10.0))
+    line = await connected(door)
+    line.writer.write(flood(3_000))
+    line.writer.write_eof()
+    while packet := await line.hear():
+        assert packet[0] == 0x40
+    assert 0 < len(values(journal)) < 1_500
+
+
 async def test_version_5_is_told_its_limits(door):
     line = await Line.open(door, device.connect(version=5, client_id=""))
     answer = await line.hear()
