@@ -78,3 +78,30 @@ def test_secrets_are_made_once_random_and_kept(tmp_path: Path) -> None:
 def test_every_secret_that_compose_names_is_made(compose: dict[str, Any]) -> None:
     made = set(re.findall(r'keep_or_write\(\s*"(\w+)"', (DOCKER / "make_secrets.py").read_text(encoding="utf-8")))
     assert set(compose["secrets"]) == made
+
+
+def test_the_proxy_leads_people_to_tls_and_refuses_programs() -> None:
+    """By the same paths as the product itself, which never hears of what comes in the open."""
+    template = (DOCKER / "nginx" / "factorypulse.conf.template").read_text(encoding="utf-8")
+    in_the_open = template.partition("listen 443")[0]
+    refused = re.search(r"location ~ (\S+) \{[^}]*return 403", in_the_open)
+    assert refused is not None
+    for path in ("/api/v1/machines", "/api/v2/write", "/write", "/query", "/ws/live", "/api/v1"):
+        assert re.match(refused[1], path), path
+    for path in ("/", "/alerts", "/machines/write", "/api/docs", "/writer", "/accounts/login/"):
+        assert not re.match(refused[1], path), path
+
+
+def test_the_proxys_log_holds_no_query_and_no_link_that_opens_something() -> None:
+    template = (DOCKER / "nginx" / "factorypulse.conf.template").read_text(encoding="utf-8")
+    written = re.search(r"log_format addresses '([^']+)'", template)
+    hidden = re.search(r"map \$uri \$logged_uri \{\s+~(\S+) ", template)
+    assert written is not None
+    assert hidden is not None
+    servers = template.split("\nserver {")[1:]
+    assert [re.findall(r"access_log \S+ (\w+);", server) for server in servers] == [["addresses"]] * 2
+    for name in ("$request ", '$request"', "$request_uri", "$args", "$query_string", "$http_referer"):
+        assert name not in written[1], name
+    for path in ("/invitations/x", "/welcome/x", "/support/x", "/wall/x", "/accounts/password/reset/key/1-x/"):
+        assert re.match(hidden[1], path), path
+    assert not re.match(hidden[1], "/wall")
