@@ -4,11 +4,12 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmation
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.mail import factory_link, mail_send
+from accounts.support import support_user_email
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -33,6 +34,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
         """To the plant when signed in, else to the sign-in."""
         return reverse("fleet" if self.request.user.is_authenticated else "account_login")
+
+    def pre_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse | None:
+        """Staff comes in by an owner's leave, and by no password, passkey or provider, whoever reads its mailbox."""
+        if user.email == support_user_email():
+            refused: HttpResponse = self.respond_user_inactive(request, user)
+            return refused
+        answer: HttpResponse | None = super().pre_login(request, user, **login)
+        return answer
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send one of allauth's mails in our layout, from wherever it is asked for."""

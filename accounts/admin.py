@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts import staff_pages  # noqa: F401  # brings its page to the staff's site
+from accounts import staff_pages, staff_second_factor  # noqa: F401  # bring their pages to the staff's site
 from accounts.admin_base import FactoryModelAdmin, ReadOnlyAdmin
 from accounts.api_keys import api_key_revoke
 from accounts.invitations import invitation_revoke

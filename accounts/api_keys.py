@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
+from accounts.key_scopes import scopes_check
 from accounts.models import ApiKey, Scope, User
 from common import clock
 from common.errors import ConflictError, InvalidInputError, NotAuthenticatedError, NotPermittedError
@@ -132,12 +133,13 @@ def api_key_create(
     """Create a key of the current factory; the raw key is returned once and never stored.
 
     machines, addresses, expires_at: see `ApiKey`. Raises InvalidInputError for no scope or an unknown one, for what is
-    no network, and for an end that has passed.
+    no network, and for an end that has passed; ScopeTooHighError.
     """
     factory = factory_current()
     if factory is None:
         raise RuntimeError("an API key belongs to a factory: call this inside factory_context")
     limits = limits_read({"scopes": scopes, "machines": machines, "addresses": addresses, "expires_at": expires_at})
+    scopes_check(created_by, limits["scopes"])
     secret = _random(_SECRET_LENGTH)
     with transaction.atomic():
         key = ApiKey.objects.create(
@@ -171,7 +173,7 @@ def limits_read(given: Mapping[str, Any]) -> dict[str, Any]:
 def api_key_rotate(*, key: ApiKey, rotated_by: User | None = None, overlap: timedelta = OVERLAP) -> str:
     """Give a key a new secret and return it whole, once; the secret before is good for `overlap` longer.
 
-    Raises KeyRevokedError, InvalidInputError for an overlap beyond 30 days.
+    Raises KeyRevokedError, ScopeTooHighError, InvalidInputError for an overlap beyond 30 days.
     """
     factory = factory_current()
     if factory is None:
@@ -184,6 +186,7 @@ def api_key_rotate(*, key: ApiKey, rotated_by: User | None = None, overlap: time
         held = ApiKey.objects.select_for_update().get(pk=key.pk)
         if held.revoked_at:
             raise KeyRevokedError(_("This key is revoked. Make a new one instead."))
+        scopes_check(rotated_by, held.scopes)
         held.old_secret_hash = held.secret_hash if overlap else ""
         held.old_secret_until_at = clock.now() + overlap if overlap else None
         held.secret_hash = _digest(secret)

@@ -1,6 +1,8 @@
 """How often somebody may try: failures are counted per account and per network address, in the shared cache."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -26,23 +28,28 @@ class TooManyAttemptsError(LimitReachedError):
         self.retry_after_s = retry_after_s
 
 
-def attempts_check(*, account: str, address: str) -> None:
-    """Raises TooManyAttemptsError when either has failed too often in this window."""
-    for key, allowed in _counters(account, address):
-        if int(cache.get(key, 0)) >= allowed:
+@contextmanager
+def attempt(*, account: str, address: str, failure: type[Exception]) -> Iterator[None]:
+    """One try at proving somebody, counted before it is made, so that many at once are no more than one by one.
+
+    A block that ends well forgives the account; one that raises `failure` stays counted; any other error was no try.
+    Raises TooManyAttemptsError when either has failed too often in this window.
+    """
+    (account_key, _many), (address_key, _more) = counters = _counters(account, address)
+    for number, (key, allowed) in enumerate(counters):
+        if _count(key) > allowed:
+            # What was refused is no failure of whoever else comes from there.
+            _uncount(*[other for other, _allowed in counters[: number + 1]])
             raise TooManyAttemptsError(retry_after_s=_left_s())
-
-
-def attempts_failed(*, account: str, address: str) -> None:
-    """Count one failure for both."""
-    for key, _allowed in _counters(account, address):
-        cache.add(key, 0, timeout=WINDOW_S)
-        cache.incr(key)
-
-
-def attempts_forget(*, account: str, address: str) -> None:
-    """Forgive the account after a success; the address stays counted, since it may try many accounts."""
-    (account_key, _allowed), _other = _counters(account, address)
+    try:
+        yield
+    except failure:
+        raise
+    except BaseException:
+        _uncount(account_key, address_key)
+        raise
+    # The address stays counted for its failures, since it may try many accounts.
+    _uncount(address_key)
     cache.delete(account_key)
 
 
@@ -62,6 +69,18 @@ def _counters(account: str, address: str) -> tuple[tuple[str, int], tuple[str, i
         (f"login-failures:{window}:account:{name}", FAILURES_PER_ACCOUNT),
         (f"login-failures:{window}:address:{address}", FAILURES_PER_ADDRESS),
     )
+
+
+def _count(key: str) -> int:
+    cache.add(key, 0, timeout=WINDOW_S)
+    return int(cache.incr(key))
+
+
+def _uncount(*keys: str) -> None:
+    for key in keys:
+        # Gone with its window, or with a success beside this one.
+        with suppress(ValueError):
+            cache.decr(key)
 
 
 def _left_s() -> float:

@@ -66,11 +66,14 @@ def bulk_read(content: bytes, *, actor: User) -> list[Row]:
     lines = text.splitlines()
     # Spreadsheets in many languages write semicolons.
     reader = csv.DictReader(lines, delimiter=";" if lines and lines[0].count(";") > lines[0].count(",") else ",")
-    heads = [str(name).strip().lower() for name in reader.fieldnames or []]
-    if "email" not in heads or set(heads) - set(_COLUMNS):
-        raise BulkInvalidError(_("The first line names the columns: email, role, sees."))
-    reader.fieldnames = heads
-    listed = list(reader)
+    try:
+        heads = [str(name).strip().lower() for name in reader.fieldnames or []]
+        if "email" not in heads or set(heads) - set(_COLUMNS):
+            raise BulkInvalidError(_("The first line names the columns: email, role, sees."))
+        reader.fieldnames = heads
+        listed = list(reader)
+    except csv.Error as error:
+        raise BulkInvalidError(_("This can't be read as a table: %(why)s") % {"why": error}) from error
     if not listed or len(listed) > MOST_ROWS:
         raise BulkInvalidError(_("List 1 to %(most)s people.") % {"most": MOST_ROWS})
     return _checked([{key: str(value or "").strip() for key, value in row.items() if key} for row in listed], actor)

@@ -15,27 +15,42 @@ from rest_framework.views import APIView
 from accounts.attempts import network_address
 from accounts.export_pages import export_response
 from accounts.exports import export_get, export_progress, export_request
-from accounts.factory_changes import factory_change, factory_leave, factory_prove, factory_stay
+from accounts.factory_changes import factory_change, factory_leave, factory_prove, factory_stay, factory_told
 from accounts.models import ExportState, FactoryExport
 from accounts.paging import NewestFirst, checked, page_of
 from accounts.people import person_asking
 from accounts.permissions import FACTORY, VIEW, requires, requires_by_method
 from common.times import zone_names
 from tenants.context import factory_get
-from tenants.models import Factory
+from tenants.models import LEAST_IDLE_MINUTES, MOST_IDLE_MINUTES, Factory
 
 
 class FactorySerializer(serializers.ModelSerializer[Factory]):
-    """The factory itself; name, time zone and the rule about second factors can be changed."""
+    """The factory itself; name, time zone and the rules about second factors and unused browsers can be changed."""
 
     name = serializers.CharField(max_length=120)
     time_zone = serializers.CharField(max_length=64, help_text="Such as `Europe/Warsaw`.")
+    idle_minutes = serializers.IntegerField(
+        min_value=LEAST_IDLE_MINUTES,
+        max_value=MOST_IDLE_MINUTES,
+        required=False,
+        help_text="A browser that nobody uses for so long is signed out.",
+    )
     address = serializers.CharField(source="slug", read_only=True)
     plan = serializers.CharField(source="plan.slug", read_only=True, allow_null=True)
 
     class Meta:
         model = Factory
-        fields = ("address", "name", "time_zone", "mfa_required", "plan", "created_at", "delete_after_at")
+        fields = (
+            "address",
+            "name",
+            "time_zone",
+            "mfa_required",
+            "idle_minutes",
+            "plan",
+            "created_at",
+            "delete_after_at",
+        )
         read_only_fields = ("address", "plan", "created_at", "delete_after_at")
 
     def validate_time_zone(self, value: str) -> str:
@@ -104,8 +119,7 @@ class FactoryView(APIView):
         """Call it otherwise; its address stays."""
         factory, actor = _factory(request), person_asking(request)
         wanted = checked(FactorySerializer(factory, data=request.data, partial=True))
-        now = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
-        factory_change(actor=actor, factory=factory, **{**now, **wanted})
+        factory_change(actor=actor, factory=factory, **{**factory_told(factory), **wanted})
         return Response(FactorySerializer(factory).data)
 
 

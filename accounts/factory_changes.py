@@ -1,12 +1,15 @@
 """What an owner does to the factory as a whole, the same on the page and by the API; each written down."""
 
+from typing import Any
+
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts.attempts import attempts_check, attempts_failed, attempts_forget
+from accounts.attempts import attempt
 from accounts.audit import audit_record
 from accounts.models import User
 from common.errors import InvalidInputError
-from tenants.life import factory_delete_later, factory_keep, factory_mfa_require, factory_rename
+from tenants.life import factory_delete_later, factory_idle_set, factory_keep, factory_mfa_require, factory_rename
 from tenants.models import DomainClaim, Factory
 from tenants.own_domain import own_domain_claim, own_domain_prove, own_domain_remove
 
@@ -17,13 +20,21 @@ class DeletionUnprovenError(InvalidInputError):
     code = "deletion_unproven"
 
 
-def factory_change(*, actor: User, factory: Factory, name: str, time_zone: str, mfa_required: bool) -> None:
-    """Another name, time zone or rule about second factors. Raises InvalidInputError."""
-    before = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
+def factory_told(factory: Factory) -> dict[str, Any]:
+    """What `factory_change` changes, as it is."""
+    return {name: getattr(factory, name) for name in ("name", "time_zone", "mfa_required", "idle_minutes")}
+
+
+@transaction.atomic
+def factory_change(
+    *, actor: User, factory: Factory, name: str, time_zone: str, mfa_required: bool, idle_minutes: int
+) -> None:
+    """Another name, time zone or rule about second factors and unused browsers. Raises InvalidInputError."""
+    before = factory_told(factory)
     factory_rename(factory, name=name, time_zone=time_zone)
     factory_mfa_require(factory, required=mfa_required)
-    after = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
-    audit_record(actor=actor, action="factory.changed", target=factory.slug, before=before, after=after)
+    factory_idle_set(factory, minutes=idle_minutes)
+    audit_record(actor=actor, action="factory.changed", target=factory.slug, before=before, after=factory_told(factory))
 
 
 def factory_prove(*, actor: User, factory: Factory, confirm: str, password: str, address: str) -> None:
@@ -31,14 +42,11 @@ def factory_prove(*, actor: User, factory: Factory, confirm: str, password: str,
 
     Raises DeletionUnprovenError, TooManyAttemptsError.
     """
-    account = f"{factory.slug}:{actor.email}"
-    attempts_check(account=account, address=address)
     if confirm.strip() != factory.slug:
         raise DeletionUnprovenError(_("This is another address."))
-    if not actor.check_password(password):
-        attempts_failed(account=account, address=address)
-        raise DeletionUnprovenError(_("This is not your password."))
-    attempts_forget(account=account, address=address)
+    with attempt(account=f"{factory.slug}:{actor.email}", address=address, failure=DeletionUnprovenError):
+        if not actor.check_password(password):
+            raise DeletionUnprovenError(_("This is not your password."))
 
 
 def factory_leave(*, actor: User, factory: Factory) -> None:

@@ -4,16 +4,41 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.forms import zone_choices
+from tenants.context import factory_current
+
+_IDLE_MINUTES = (15, 60, 8 * 60, 24 * 60, 7 * 24 * 60)
+
+
+def idle_choices() -> list[tuple[int, str]]:
+    """After how many minutes; what a program has set otherwise is among them."""
+    factory = factory_current()
+    set_now = {factory.idle_minutes} if factory is not None else set()
+    return [(minutes, _lasting(minutes)) for minutes in sorted({*_IDLE_MINUTES, *set_now})]
+
+
+def _lasting(minutes: int) -> str:
+    if minutes % (24 * 60) == 0:
+        return ngettext("%(number)d day", "%(number)d days", minutes // (24 * 60)) % {"number": minutes // (24 * 60)}
+    if minutes % 60 == 0:
+        return ngettext("%(number)d hour", "%(number)d hours", minutes // 60) % {"number": minutes // 60}
+    return ngettext("%(number)d minute", "%(number)d minutes", minutes) % {"number": minutes}
 
 
 class FactoryForm(forms.Form):
-    """Name, time zone, and whether everybody needs a second factor."""
+    """Name, time zone, when browsers are signed out, and whether everybody needs a second factor."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=zone_choices, help_text=_("Days and reports follow it.")
+    )
+    idle_minutes = forms.TypedChoiceField(
+        label=_("Sign out browsers that nobody uses for"),
+        coerce=int,
+        choices=idle_choices,
+        help_text=_("Of everybody. A wall's screen is not signed out: open it by a link of its own."),
     )
     mfa_required = forms.BooleanField(
         label=_("Everybody needs a second factor"),
@@ -33,21 +58,15 @@ class DeleteForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, *args: Any, slug: str, person: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, slug: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._slug, self._person = slug, person
+        self._slug = slug
 
     def clean_confirm(self) -> str:
         confirm: str = self.cleaned_data["confirm"].strip()
         if confirm != self._slug:
             raise forms.ValidationError(_("This is another address."))
         return confirm
-
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        if not self._person.check_password(password):
-            raise forms.ValidationError(_("This is not your password."))
-        return password
 
 
 class DomainForm(forms.Form):

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import factory_changes
+from accounts.attempts import network_address
 from accounts.domain_pages import domain_shown
 from accounts.export_pages import exports_shown
 from accounts.factory_forms import DeleteForm, FactoryForm, IdentityForm, SupportForm
@@ -20,10 +21,10 @@ from accounts.mail import factory_link
 from accounts.people import person_asking
 from accounts.permissions import page_requires, public_page
 from accounts.support import support_enter, support_grant, support_grants_open, support_revoke
-from common import clock
 from common.errors import DomainError
 from tenants.life import GRACE
 from tenants.models import Factory
+from tenants.session_life import session_ends
 
 
 def _factory(request: HttpRequest) -> Factory:
@@ -33,13 +34,12 @@ def _factory(request: HttpRequest) -> Factory:
 
 def factory_shown(request: HttpRequest, **forms: object) -> HttpResponse:
     """The page; forms: what was filled in wrongly, in place of an empty one."""
-    factory, person = _factory(request), person_asking(request)
-    now = {"name": factory.name, "time_zone": factory.time_zone, "mfa_required": factory.mfa_required}
+    factory = _factory(request)
     identity = identity_provider()
     known = {"name": identity.name, "client_id": identity.client_id, **identity.settings} if identity else None
     context = {
-        "form": FactoryForm(initial=now),
-        "delete_form": DeleteForm(slug=factory.slug, person=person),
+        "form": FactoryForm(initial=factory_changes.factory_told(factory)),
+        "delete_form": DeleteForm(slug=factory.slug),
         "support_form": SupportForm(),
         "identity": identity,
         "identity_form": IdentityForm(initial=known),
@@ -73,12 +73,19 @@ def factory_home(request: HttpRequest) -> HttpResponse:
 @page_requires("factory")
 def factory_leave(request: HttpRequest) -> HttpResponse:
     """Shut the doors now, and delete everything when the grace is over."""
-    factory = _factory(request)
-    form = DeleteForm(request.POST, slug=factory.slug, person=person_asking(request))
-    if not form.is_valid():
+    factory, actor = _factory(request), person_asking(request)
+    form = DeleteForm(request.POST, slug=factory.slug)
+    try:
+        if form.is_valid():
+            factory_changes.factory_prove(
+                actor=actor, factory=factory, address=network_address(request), **form.cleaned_data
+            )
+    except DomainError as error:
+        form.add_error("password", error.detail)
+    if form.errors:
         return factory_shown(request, delete_form=form)
     try:
-        factory_changes.factory_leave(actor=person_asking(request), factory=factory)
+        factory_changes.factory_leave(actor=actor, factory=factory)
     except DomainError as error:
         messages.error(request, error.detail)
     return redirect("factory_home")
@@ -153,5 +160,5 @@ def support_arrive(request: HttpRequest, token: str) -> HttpResponse:
         messages.error(request, error.detail)
         return redirect("account_login")
     login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    request.session.set_expiry(max(1, int((grant.until_at - clock.now()).total_seconds())))
+    session_ends(request.session, grant.until_at)
     return redirect("fleet")

@@ -81,7 +81,10 @@ class SignupForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("password") and data.get("email"):
-            _check_password(self, data["password"], User(email=data["email"], first_name=data.get("name", "")))
+            owner = User(email=data["email"], first_name=data.get("name", ""))
+            # The factory that the password is for is not made yet.
+            owner.factory_words = (data.get("name", ""), data.get("address", ""))  # type: ignore[attr-defined]
+            _check_password(self, data["password"], owner)
         return data
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.models import SocialAccount, SocialApp
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -56,8 +56,12 @@ def identity_provider_set(*, actor: User, name: str, server_url: str, client_id:
     """
     server_url_check(server_url)
     app = identity_provider() or SocialApp(provider=PROVIDER, provider_id=PROVIDER_ID)
-    if not secret and not app.secret:
-        raise IdentityProviderInvalidError(_("A provider needs a client secret."))
+    another = app.settings.get("server_url") != server_url.strip() or app.client_id != client_id.strip()
+    # The one that is set was given for one provider: no other hears it.
+    if not secret and (another or not app.secret):
+        raise IdentityProviderInvalidError(_("A provider needs its client secret, and another one needs another."))
+    if another:
+        _people_forget()
     before = {"name": app.name, "server_url": app.settings.get("server_url"), "client_id": app.client_id}
     app.name, app.client_id, app.secret = name.strip()[:40], client_id.strip(), secret or app.secret
     app.settings = {"server_url": server_url.strip(), "oauth_pkce_enabled": True}
@@ -74,6 +78,12 @@ def identity_provider_remove(*, actor: User) -> None:
     if app is not None:
         audit_record(actor=actor, action="identity_provider.removed", target=str(app.settings.get("server_url", "")))
         app.delete()
+        _people_forget()
+
+
+def _people_forget() -> None:
+    """A provider's word for somebody says nothing of another's: the same “sub” may be a different person there."""
+    SocialAccount.objects.filter(provider=PROVIDER_ID).delete()
 
 
 def server_url_check(url: str) -> None:

@@ -15,7 +15,9 @@ from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from requests import RequestException
 
 from accounts.permissions import public_page
@@ -23,6 +25,8 @@ from accounts.permissions import public_page
 # Keys of two halves alone: with a shared one, whoever checks a token can also make one.
 _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 _NONCE = "identity_nonce"
+# Browsers are sent there, too, so nothing but a page may be named.
+_SCHEMES = {False: ("https://",), True: ("https://", "http://")}
 _NEEDED = ("issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
 
 
@@ -35,6 +39,8 @@ class PlantAdapter(OpenIDConnectOAuth2Adapter):
         config: Any = super().openid_config
         if not isinstance(config, dict) or not all(isinstance(config.get(name), str) for name in _NEEDED):
             raise OAuth2Error("the provider's description lacks something")
+        if not all(config[name].startswith(_SCHEMES[settings.TRIAL]) for name in _NEEDED):
+            raise OAuth2Error("the provider's description leads into the open")
         if _issuer(config["issuer"]) != _issuer(str(self.get_provider().app.settings["server_url"])):
             raise OAuth2Error("the provider's description is another one's")
         return config
@@ -83,7 +89,13 @@ def identity_leave(request: HttpRequest, provider_id: str) -> HttpResponse:
     # What else is asked of the provider is ours to say, whatever stands in the address.
     query["auth_params"] = urlencode({"nonce": request.session[_NONCE]})
     request.GET = query  # type: ignore[assignment]  # made by ourselves, and read by allauth alone
-    return _guarded(OAuth2LoginView, adapter, request)
+    answer = _guarded(OAuth2LoginView, adapter, request)
+    if answer.status_code != 302:
+        return answer
+    # A page that leads there, and no redirect: browsers hold it to the form's policy (`form-action`), wherever the
+    # provider sends them on to, and would stop.
+    context = {"address": answer["Location"], "provider_name": adapter.get_provider().app.name}
+    return render(request, "accounts/identity_leave.html", context)
 
 
 @public_page

@@ -107,8 +107,13 @@ def invitation_create(*, actor: User, email: str, access: Access | str) -> Invit
 
 @transaction.atomic
 def invitation_resend(*, actor: User, invitation: Invitation) -> Invitation:
-    """Send it again, with a new link and new 48 hours; the old link dies. Raises InvitationGoneError."""
+    """Send it again, with a new link and new 48 hours; the old link dies.
+
+    Raises InvitationGoneError, PeopleLimitError, InvitationMailError.
+    """
     actions_check(actor, (invitation.role, Access.of(invitation).actions))
+    if invitation.expires_at <= clock.now():
+        people_limit_check()  # its place was free for somebody else since
     token = secrets.token_urlsafe(32)
     changed = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(
         token_hash=_hash(token), expires_at=clock.now() + VALID_FOR

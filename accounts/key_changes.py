@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.api_keys import KeyRevokedError, limits_read
 from accounts.audit import audit_record
+from accounts.key_scopes import scopes_check
 from accounts.models import ApiKey, User
 
 CHANGEABLE = ("name", "scopes", "machines", "addresses", "expires_at")
@@ -16,13 +17,15 @@ CHANGEABLE = ("name", "scopes", "machines", "addresses", "expires_at")
 def api_key_change(*, key: ApiKey, wanted: Mapping[str, Any], changed_by: User | None = None) -> ApiKey:
     """Set the named ones of `CHANGEABLE`; every process goes by them within a second, and open MQTT sessions are ended.
 
-    Raises KeyRevokedError, InvalidInputError as `api_key_create` does; then nothing has changed.
+    Raises KeyRevokedError, ScopeTooHighError, InvalidInputError as `api_key_create` does; then nothing has changed.
     """
     given = limits_read({name: wanted[name] for name in CHANGEABLE if name in wanted})
     with transaction.atomic():
         held = ApiKey.objects.select_for_update().get(pk=key.pk)
         if held.revoked_at:
             raise KeyRevokedError(_("This key is revoked. Make a new one instead."))
+        # What it may do now, too: whoever may not do that does not open the key to other networks either.
+        scopes_check(changed_by, {*held.scopes, *given.get("scopes", ())})
         differing = [name for name, value in given.items() if getattr(held, name) != value]
         before = _told(held, differing)
         for name in differing:

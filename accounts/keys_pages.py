@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.api_keys import api_key_create, api_key_revoke, api_key_rotate
 from accounts.forms import ApiKeyForm
+from accounts.key_scopes import ScopeTooHighError
 from accounts.keys_api import key_get
 from accounts.models import ApiKey
 from accounts.people import person_asking
@@ -28,8 +29,12 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     """The factory's keys; POST makes one and shows it in the answer, once."""
     form = ApiKeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        made, raw = api_key_create(**_wanted(form), created_by=person_asking(request))
-        return _shown(request, ApiKeyForm(), made, raw)
+        try:
+            made, raw = api_key_create(**_wanted(form), created_by=person_asking(request))
+        except ScopeTooHighError as error:
+            form.add_error("scopes", error.detail)
+        else:
+            return _shown(request, ApiKeyForm(), made, raw)
     return _shown(request, form)
 
 

@@ -3,11 +3,27 @@
 from typing import Any
 
 from axes.backends import AxesStandaloneBackend
+from axes.handlers.database import AxesDatabaseHandler
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from accounts.attempts import WINDOW_S, network_address
+from common.proofs import proofs_hidden
+
+
+class LockoutHandler(AxesDatabaseHandler):
+    """Keeps who came and who failed; not the link by which a screen or a guest came, which opens for others, too."""
+
+    def user_logged_in(self, sender: Any, request: Any, user: Any, **signal: Any) -> None:
+        """Note a success."""
+        _hide_proofs(request)
+        super().user_logged_in(sender, request, user, **signal)
+
+    def user_login_failed(self, sender: Any, credentials: Any, request: Any = None, **signal: Any) -> None:
+        """Note a failure."""
+        _hide_proofs(request)
+        super().user_login_failed(sender, credentials, request, **signal)
 
 
 class LockoutBackend(AxesStandaloneBackend):
@@ -19,6 +35,11 @@ class LockoutBackend(AxesStandaloneBackend):
         """Raises PermissionDenied for a locked account."""
         if request is not None:
             super().authenticate(request, username=username, password=password, **given)
+
+
+def _hide_proofs(request: Any) -> None:
+    if hasattr(request, "axes_path_info"):
+        request.axes_path_info = proofs_hidden(request.axes_path_info)
 
 
 def account_named(request: Any, credentials: dict[str, Any] | None = None) -> str:

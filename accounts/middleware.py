@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from allauth.mfa.utils import is_mfa_enabled
-from allauth.usersessions.middleware import UserSessionsMiddleware
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -18,31 +17,15 @@ from django.utils.translation import gettext as _
 from accounts.attempts import network_address
 from accounts.audit import asked_from
 from accounts.reach import reach_bound, reach_enter, reach_of
-from accounts.support import support_user_email
+from accounts.second_factor import second_factor_enough, second_factor_stands
 from accounts.wall_only import opened_by_link
-from common.expiring import ExpiringMap
 from tenants.context import factory_current
 from tenants.refusals import refusal
 from tenants.requests import is_api_path
 
 # Doors that prove who asks by themselves, or that say nothing about a factory: sign-in and what belongs to it
 # (django-allauth guards its own pages), health, static files, and the API's documentation.
-_HAS_SECOND_FACTOR = "has_second_factor"
 OPEN_PREFIXES = ("/accounts/", "/health/", "/static/", "/api/schema", "/api/docs", "/api/redoc")
-
-
-class SessionActivityMiddleware(UserSessionsMiddleware):
-    """Notes that a session is in use, every few minutes: a write for each request would cost more than the request."""
-
-    _noted = ExpiringMap[tuple[str, str], bool](size=10_000, fresh_s=300)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        key = (str(getattr(factory_current(), "slug", "")), request.session.session_key or "")
-        if not key[1] or self._noted.fresh(key):
-            return self.get_response(request)
-        if request.user.is_authenticated:
-            self._noted.put(key, True)
-        return super().__call__(request)
 
 
 class ReachMiddleware(MiddlewareMixin):
@@ -82,10 +65,12 @@ class SecondFactorMiddleware(MiddlewareMixin):
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
         factory = factory_current()
-        if factory is None or not factory.mfa_required or request.path.startswith(OPEN_PREFIXES):
+        if factory is None:
+            return _staff_without_one(request)
+        if not factory.mfa_required or request.path.startswith(OPEN_PREFIXES):
             return None
         # Programs prove themselves by keys and tokens, which `accounts.login` gives out with a second factor alone.
-        if not request.user.is_authenticated or second_factor_stands(request):
+        if not request.user.is_authenticated or second_factor_enough(request.user):
             return None
         if is_api_path(request.path):
             detail = _("This factory requires a second factor: set one up on your account page.")
@@ -96,15 +81,14 @@ class SecondFactorMiddleware(MiddlewareMixin):
         return redirect("mfa_index")
 
 
-def second_factor_stands(request: HttpRequest) -> bool:
-    """Whether the person has one; remembered in the session, because pages ask all the time."""
-    if request.session.get(_HAS_SECOND_FACTOR):
-        return True
-    exempt = getattr(request.user, "wall_only", False) or request.user.get_username() == support_user_email()
-    if not is_mfa_enabled(request.user) and not exempt:
-        return False
-    request.session[_HAS_SECOND_FACTOR] = True
-    return True
+def _staff_without_one(request: HttpRequest) -> HttpResponse | None:
+    """Where staff needs one, the staff's site shows the page that sets it up and no other."""
+    if not settings.STAFF_SECOND_FACTOR or not request.path.startswith(reverse("staff:index")):
+        return None
+    open_pages = {reverse("staff:second_factor"), reverse("staff:logout"), reverse("staff:login")}
+    if not request.user.is_authenticated or request.path in open_pages or second_factor_stands(request.user):
+        return None
+    return redirect("staff:second_factor")
 
 
 def _send_whole_page(request: HttpRequest) -> HttpResponse:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
@@ -128,6 +129,7 @@ def access_change(*, actor: User, person: User, access: Access) -> User:
 
     Raises LastOwnerError, RoleTooHighError, AccessInvalidError.
     """
+    _hold(person)
     before = Access.of(person)
     if access == before:
         return person
@@ -152,6 +154,7 @@ def access_change(*, actor: User, person: User, access: Access) -> User:
 @transaction.atomic
 def person_deactivate(*, actor: User, person: User) -> User:
     """Shut a person out at once; what they did stays. Raises LastOwnerError, RoleTooHighError."""
+    _hold(person)
     person_deactivate_check(actor=actor, person=person)
     person.is_active = False
     person.save(update_fields=["is_active"])
@@ -164,6 +167,7 @@ def person_deactivate(*, actor: User, person: User) -> User:
 @transaction.atomic
 def person_reactivate(*, actor: User, person: User) -> User:
     """Let a person in again, with the role they had. Raises RoleTooHighError, PeopleLimitError."""
+    _hold(person)
     person_check(actor, person)
     if not person.is_active:
         people_limit_check()
@@ -194,6 +198,17 @@ def people_limit_check() -> None:
     waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now()).count()
     if User.objects.filter(is_active=True).count() + waiting >= limits.people:
         raise PeopleLimitError(limit_sentence("people", limits))
+
+
+def _hold(person: User) -> None:
+    """Read them again, and keep them as they are until this transaction is through.
+
+    Somebody may have made them an owner since they were looked at. Owners are held along, in one order for all, so
+    that two who change each other at once wait and don't block one another.
+    """
+    held = Q(pk=person.pk) | Q(role=Role.OWNER, is_active=True)
+    list(User.objects.select_for_update().filter(held).order_by("pk").values_list("pk"))
+    person.refresh_from_db()
 
 
 def _owner_stays(person: User) -> None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import audit_record
 from accounts.models import Role, SupportGrant, User
 from accounts.people import person_sockets_close
+from accounts.sessions import sessions_end
 from common import clock
 from common.errors import InvalidInputError, NotFoundError, NotPermittedError
 from tenants.addresses import factory_url
@@ -65,11 +66,18 @@ def support_revoke(*, actor: User, grant_id: int) -> None:
     grant.revoked_at = clock.now()
     grant.save(update_fields=["revoked_at"])
     audit_record(actor=actor, action="support.ended", target=grant.reason)
-    if not support_grants_open():
-        for user in User.objects.filter(email=support_user_email()):
-            user.is_active = False
-            user.save(update_fields=["is_active"])
-            person_sockets_close(user)
+    support_expire()
+
+
+def support_expire() -> None:
+    """Shut staff out of the current factory, with what they watch, unless a grant is open."""
+    if support_grants_open():
+        return
+    for user in User.objects.filter(email=support_user_email(), is_active=True):
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+        sessions_end(user)
+        person_sockets_close(user)
 
 
 def support_handover_url(*, factory: Factory, staff_email: str) -> str:
@@ -97,7 +105,9 @@ def support_enter(token: str, *, factory: Factory) -> tuple[User, SupportGrant]:
         raise refusal
     grant = max(grants, key=lambda one: one.until_at)
     user = User.objects.filter(email=support_user_email()).first() or User.objects.create_user(support_user_email())
-    user.role, user.is_active, user.first_name, user.last_name = Role.VIEWER, True, "FactoryPulse", "Support"
+    # Whatever somebody gave the account since: staff looks, and no more.
+    user.role, user.custom_role, user.extra_actions, user.reach = Role.VIEWER, None, [], None
+    user.is_active, user.first_name, user.last_name = True, "FactoryPulse", "Support"
     user.save()
     audit_record(actor=f"staff {claim['staff']}", action="support.entered", target=grant.reason)
     return user, grant

@@ -5,6 +5,8 @@ from celery import shared_task
 from accounts.errands import errand_make, errands_tend
 from accounts.exports import export_make, exports_tend
 from accounts.finding import factories_tell
+from accounts.session_life import sessions_tend
+from accounts.support import support_expire
 from accounts.wall_links import wall_links_expire
 from tenants.tasks import FactoryTask, for_each_factory
 
@@ -16,15 +18,17 @@ def find_factory(email: str) -> None:
 
 
 @shared_task
-def expire_wall_links() -> None:
-    """Every minute: shut out the screens whose links have expired."""
-    for_each_factory(expire_wall_links_in_factory)
+def tend_doors() -> None:
+    """Every minute: shut out whose time is over, which are screens by a link, staff on a visit and unused browsers."""
+    for_each_factory(tend_doors_in_factory)
 
 
 @shared_task(bind=True, base=FactoryTask)
-def expire_wall_links_in_factory(self: FactoryTask) -> None:
+def tend_doors_in_factory(self: FactoryTask) -> None:
     """For one factory."""
     wall_links_expire()
+    support_expire()
+    sessions_tend()
 
 
 @shared_task(bind=True, base=FactoryTask)

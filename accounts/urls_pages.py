@@ -13,6 +13,7 @@ from accounts import (
     keys_pages,
     language,
     pages,
+    session_life,
     session_pages,
     wall_link_pages,
 )
@@ -31,6 +32,7 @@ urlpatterns = [
     path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("account/sessions/<int:session_id>/end", session_pages.session_close, name="session_close"),
+    path("account/still-here", session_life.still_here, name="still_here"),
     path("account", pages.account, name="account_home"),
     path("account/language", language.language_choose, name="language_choose"),
     path("people", pages.people, name="people"),

@@ -7,10 +7,12 @@ import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import overload
+from urllib.parse import parse_qsl, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 MINIMUM_SECRET_LENGTH = 50
+_BY_TLS = frozenset({"rediss", "https", "smtp+tls", "smtp+ssl", "mqtts"})
 
 
 @overload
@@ -42,9 +44,47 @@ def require(name: str) -> str:
 def require_secret(name: str) -> str:
     """A secret that is long and varied enough to be one. Raises ImproperlyConfigured otherwise."""
     value = require(name)
+    _secret_check(name, value)
+    return value
+
+
+def _secret_check(name: str, value: str) -> None:
     if len(value) < MINIMUM_SECRET_LENGTH or len(set(value)) < 5 or value.startswith("django-insecure-"):
         raise ImproperlyConfigured(f"{name} is weak: use at least {MINIMUM_SECRET_LENGTH} random characters.")
-    return value
+
+
+def read_secrets(name: str) -> list[str]:
+    """A comma-separated list of secrets, each as strong as `require_secret` asks; empty where there are none."""
+    secrets = read_list(name)
+    for secret in secrets:
+        _secret_check(name, secret)
+    return secrets
+
+
+def read_path(name: str) -> str:
+    """The path of a file that is there, or nothing. Raises ImproperlyConfigured."""
+    path = read(name, "")
+    if path and not Path(path).is_file():
+        raise ImproperlyConfigured(f"{name} names no file: {path}")
+    return path
+
+
+def require_tls(*names: str) -> None:
+    """Every service that is named is asked by TLS, and proves who it is. Raises ImproperlyConfigured.
+
+    A service that is not set is not asked; one behind a socket of this machine's own needs no TLS.
+    """
+    for name in names:
+        address = urlsplit(read(name, ""))
+        given = dict(parse_qsl(address.query))
+        if not address.scheme or (address.hostname or "").startswith(("%2f", "/")):
+            continue
+        open_ = address.scheme not in _BY_TLS and given.get("sslmode") != "verify-full"
+        if open_ or given.get("ssl_cert_reqs", "required") != "required":
+            raise ImproperlyConfigured(
+                f"{name} leads to a service in the open, and TLS_BETWEEN_SERVICES is on: use sslmode=verify-full,"
+                " rediss://, https://, smtp+tls://, smtp+ssl:// or mqtts://."
+            )
 
 
 def read_list(name: str, default: str = "") -> list[str]:

@@ -1,8 +1,21 @@
 """How every process logs: one line an event, with factory and request id; JSON in production."""
 
+import logging
 from typing import Any
 
 import structlog
+
+from common.proofs import proofs_hidden
+
+
+class ProofFilter(logging.Filter):
+    """For the framework's own lines, which name the whole path of whatever it refuses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass everything on, with proofs taken out."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(proofs_hidden(arg) if isinstance(arg, str) else arg for arg in record.args)
+        return True
 
 
 def logging_config(*, json: bool) -> dict[str, Any]:
@@ -32,10 +45,13 @@ def logging_config(*, json: bool) -> dict[str, Any]:
                 "foreign_pre_chain": shared,
             }
         },
+        "filters": {"proofs": {"()": ProofFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "daphne.http_protocol": {"level": "WARNING"},
+            "django.request": {"filters": ["proofs"]},
+            "django.security.csrf": {"filters": ["proofs"]},
             "django_structlog": {"level": "INFO"},
             "fontTools": {"level": "WARNING"},
             "matplotlib": {"level": "WARNING"},

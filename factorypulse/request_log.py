@@ -1,15 +1,11 @@
 """Two lines a request in the log, without what a URL may carry in secret; of devices' requests, what was refused."""
 
-import re
-
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares.request import RequestMiddleware
 
+from common.proofs import proofs_hidden
 from telemetry.urls_ingest import DEVICE_DOORS
-
-# Invitations, confirmations and hand-overs carry their proof in the path; keys and tickets come in the query.
-_PROOF = re.compile(r"(?<=/)[A-Za-z0-9_:.~-]{24,}(?=/|$)")
 
 
 class RequestLogMiddleware(RequestMiddleware):
@@ -39,4 +35,4 @@ class RequestLogMiddleware(RequestMiddleware):
         >>> RequestLogMiddleware.format_request(request)
         'GET /invitations/…'
         """
-        return f"{request.method} {_PROOF.sub('…', request.path)}"
+        return f"{request.method} {proofs_hidden(request.path)}"

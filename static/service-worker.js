@@ -31,8 +31,15 @@ self.addEventListener("fetch", (event) => {
 });
 
 self.addEventListener("message", (event) => {
-  if (event.data === "forget") event.waitUntil(caches.delete(PAGES));
+  if (event.data === "forget") event.waitUntil(forget());
 });
+
+/** Somebody has signed out: neither their pages nor their messages are for whoever comes next. */
+async function forget() {
+  await caches.delete(PAGES);
+  const subscription = await self.registration.pushManager?.getSubscription();
+  await subscription?.unsubscribe();
+}
 
 async function dropOldFiles() {
   for (const name of await caches.keys()) if (name.startsWith("files-") && name !== FILES) await caches.delete(name);

@@ -75,7 +75,7 @@ class FactoryAdmin(ModelAdmin):
     list_filter: ClassVar[list[Any]] = ["plan", ("suspended_at", EmptyFieldListFilter)]
     search_fields: ClassVar[list[str]] = ["name", "slug"]
     readonly_fields: ClassVar[list[str]] = [
-        "slug", "schema_name", "created_at", "suspended_at", "delete_after_at", "mfa_required",
+        "slug", "schema_name", "created_at", "suspended_at", "delete_after_at", "mfa_required", "idle_minutes",
     ]  # fmt: skip
     inlines: ClassVar[list[Any]] = [DomainInline]
     actions: ClassVar[list[str]] = ["suspend", "resume"]

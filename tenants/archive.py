@@ -30,11 +30,18 @@ from tenants.models import Factory, Plan
 from tenants.provisioning import factory_create, factory_delete
 from tenants.remains import files_of
 from tenants.schemas import migrations_fingerprint
-from tenants.search_path import connection
+from tenants.search_path import connection, schema_bound
 
 _log = structlog.get_logger(__name__)
 FORMAT = 1
-_LEFT_OUT = {"django_session", "django_migrations", "accounts_factoryexport", "accounts_errand"}
+# Whoever holds a session's key is that person, so no list of them goes along either.
+_LEFT_OUT = {
+    "django_session",
+    "usersessions_usersession",
+    "django_migrations",
+    "accounts_factoryexport",
+    "accounts_errand",
+}
 # Where exports wait to be fetched, below the factory's folder: no archive holds another.
 EXPORTS = "exports"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
@@ -164,6 +171,7 @@ def _manifest(factory: Factory) -> dict[str, Any]:
         "time_zone": factory.time_zone,
         "plan": factory.plan.slug if factory.plan else "",
         "mfa_required": factory.mfa_required,
+        "idle_minutes": factory.idle_minutes,
         "archived_at": clock.now().isoformat(),
         "migrations": migrations_fingerprint(),
         "tables": tables,
@@ -198,7 +206,9 @@ def _contents_restore(
     tables = set(manifest["tables"])
     by_folder = {part.folder: part for part in parts}
     pending = next(members, None)
-    with schema_context(factory.schema_name), transaction.atomic():
+    # The schema alone: an archive may be anybody's, and must not name a table of the public site.
+    with schema_bound(factory.schema_name), transaction.atomic():
+        _tables_check(factory.schema_name, tables)
         with connection.cursor() as cursor:
             # What a new schema brings along (content types, permissions) comes with the archive, under its own ids.
             cursor.execute(f"TRUNCATE {', '.join(_quoted(table) for table in sorted(tables))} CASCADE")
@@ -218,6 +228,15 @@ def _contents_restore(
             else:
                 raise ArchiveInvalidError(_("The archive holds something unknown: %(name)s") % {"name": pending.name})
             pending = next(members, None)
+
+
+def _tables_check(schema: str, tables: set[str]) -> None:
+    """Raises ArchiveInvalidError for a table that no factory has, or whose rows are not an archive's to bring."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLES, [schema])
+        known = {name for (name,) in cursor.fetchall()} - {"django_migrations"}
+    if unknown := tables - known:
+        raise ArchiveInvalidError(_("The archive holds something unknown: %(name)s") % {"name": min(unknown)})
 
 
 def _table_read(tar: tarfile.TarFile, member: tarfile.TarInfo, tables: set[str]) -> None:
@@ -246,7 +265,9 @@ def _settings_restore(factory: Factory, manifest: dict[str, Any]) -> None:
     with schema_context(get_public_schema_name()):
         plan = Plan.objects.filter(slug=manifest["plan"]).first() or factory.plan
         factory.plan, factory.mfa_required = plan, manifest["mfa_required"]
-        factory.save(update_fields=["plan", "mfa_required"])
+        # Archives from before it was there say nothing of it.
+        factory.idle_minutes = manifest.get("idle_minutes", factory.idle_minutes)
+        factory.save(update_fields=["plan", "mfa_required", "idle_minutes"])
 
 
 def _file_restore(factory: Factory, name: str, content: bytes) -> None:

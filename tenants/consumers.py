@@ -24,12 +24,16 @@ from tenants.context import factory_context
 from tenants.hosts import factory_of_host, factory_of_slug, is_public_host
 from tenants.models import Factory
 from tenants.rooms import Room, rooms, sockets_group
+from tenants.session_life import session_over
 from tenants.tickets import ticket_read
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+# Floors above leave here what else a person has to have before a socket is theirs; asked inside the factory.
+lets_in: list[Callable[[Any], bool]] = []
 
 NOT_SIGNED_IN = 4401
 NOT_PERMITTED = 4403
@@ -152,7 +156,9 @@ class FactoryConsumer(AsyncJsonWebsocketConsumer):
         if factory is None or factory.shut:
             return None
         with factory_context(factory):
-            user = _user_of_ticket(ticket, factory) if ticket else _user_of_cookie(self._cookie_of_own_page())
+            user = _user_of_ticket(ticket, factory) if ticket else _user_of_cookie(self._cookie_of_own_page(), factory)
+            if user is not None and not all(lets(user) for lets in lets_in):
+                return None
         return (factory, user) if user is not None else None
 
 
@@ -164,8 +170,8 @@ def _user_of_ticket(ticket: tuple[str, int, str], factory: Factory) -> Any:
     return user if user is not None and user.get_session_auth_hash()[: len(proof)] == proof and proof else None
 
 
-def _user_of_cookie(header: str) -> Any:
-    """The person of a session cookie, checked as `AuthenticationMiddleware` checks it (backend, password hash)."""
+def _user_of_cookie(header: str, factory: Factory) -> Any:
+    """The person of a session cookie, checked as pages check it (backend, password hash, the session's time)."""
     try:
         cookie = SimpleCookie(header).get(settings.SESSION_COOKIE_NAME)
     except CookieError:
@@ -177,7 +183,10 @@ def _user_of_cookie(header: str) -> Any:
     if SESSION_KEY not in request.session:
         return None
     user = session_user(request)
-    return user if user.is_authenticated and user.is_active else None
+    if not user.is_authenticated or not user.is_active:
+        return None
+    lasts = getattr(user, "wall_only", False) or not session_over(request.session, idle_s=factory.idle_minutes * 60)
+    return user if lasts else None
 
 
 def _header(scope: dict[str, Any], name: bytes) -> str:

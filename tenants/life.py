@@ -1,6 +1,7 @@
 """What may become of a factory: renamed, shut, opened again, and deleted after a time in which that can be undone."""
 
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -12,7 +13,7 @@ from common.errors import ConflictError, InvalidInputError
 from common.times import zone_names
 from tenants.consumers import sockets_close
 from tenants.hosts import hosts_forget
-from tenants.models import Factory
+from tenants.models import LEAST_IDLE_MINUTES, MOST_IDLE_MINUTES, Factory
 from tenants.provisioning import factory_delete
 
 _log = structlog.get_logger(__name__)
@@ -35,8 +36,18 @@ def factory_rename(factory: Factory, *, name: str, time_zone: str) -> None:
 
 
 def factory_mfa_require(factory: Factory, *, required: bool) -> None:
-    """Ask everybody for a second factor, or leave it to each."""
+    """Ask everybody for a second factor, or leave it to each. What is watched without one is shut."""
+    newly = required and not factory.mfa_required
     _change(factory, mfa_required=required)
+    if newly:
+        transaction.on_commit(partial(sockets_close, factory.slug))
+
+
+def factory_idle_set(factory: Factory, *, minutes: int) -> None:
+    """Sign out browsers that nobody uses for so long. Raises InvalidInputError."""
+    if not LEAST_IDLE_MINUTES <= minutes <= MOST_IDLE_MINUTES:
+        raise InvalidInputError(_("Browsers can be signed out after 5 minutes to 14 days."))
+    _change(factory, idle_minutes=minutes)
 
 
 def factory_suspend(factory: Factory, *, reason: str) -> None:

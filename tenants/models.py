@@ -13,6 +13,9 @@ SLUG_PATTERN = r"^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 
 # The range of a plan's limit. The doors read no more, whatever the plan: a body is parsed in one piece.
 SMALLEST_BODY_BYTES, LARGEST_BODY_BYTES = 1024, 1024 * 1024
+# Of a browser that nobody uses: no shorter than a person reads a page, no longer than a session lasts anyway.
+LEAST_IDLE_MINUTES, MOST_IDLE_MINUTES = 5, 14 * 24 * 60
+_IDLE_MINUTES = 7 * 24 * 60
 
 slug_validator = RegexValidator(
     SLUG_PATTERN, _("Use 1 to 40 small letters, digits and hyphens, beginning with a letter."), code="invalid_slug"
@@ -69,7 +72,8 @@ class Factory(TenantMixin):
     """One customer: a PostgreSQL schema, a topic prefix, a channel-group prefix.
 
     suspended_at: since when every door but the owner's is shut. delete_after_at: when everything goes, unless an owner
-    takes it back before. mfa_required: nobody gets far without a second factor.
+    takes it back before. mfa_required: nobody gets far without a second factor. idle_minutes: for how long nobody uses
+    a browser before it is signed out.
     """
 
     slug = models.CharField(_("address"), max_length=40, unique=True, validators=[slug_validator])
@@ -81,6 +85,13 @@ class Factory(TenantMixin):
     suspended_reason = models.CharField(_("reason"), max_length=200, blank=True)
     delete_after_at = models.DateTimeField(_("to be deleted after"), null=True, blank=True)
     mfa_required = models.BooleanField(_("second factor required"), default=False)
+    idle_minutes = models.PositiveIntegerField(
+        _("signed out when unused for, in minutes"),
+        default=_IDLE_MINUTES,
+        # For processes of the version before, which go on while this one is rolled out.
+        db_default=_IDLE_MINUTES,
+        validators=[MinValueValidator(LEAST_IDLE_MINUTES), MaxValueValidator(MOST_IDLE_MINUTES)],
+    )
 
     objects: ClassVar[models.Manager["Factory"]] = models.Manager()
 

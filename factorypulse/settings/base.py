@@ -1,5 +1,6 @@
 """Settings that hold everywhere. What differs is in dev, test and production."""
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,11 @@ MIDDLEWARE = [
     "factorypulse.request_log.RequestLogMiddleware",
     "factorypulse.prometheus.PrometheusMiddleware",
     "tenants.middleware.FactoryMiddleware",
+    "tenants.https_only.HttpsOnlyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "factorypulse.device_doors.DeviceDoorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.not_kept.NotKeptMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -92,11 +95,12 @@ MIDDLEWARE = [
     "accounts.language.PersonLanguageMiddleware",
     "factorypulse.offline.PersonHeaderMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.middleware.SessionActivityMiddleware",
+    "accounts.session_life.SessionLifeMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.ReachMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
     "accounts.wall_only.WallOnlyMiddleware",
+    "accounts.support_visit.SupportVisitMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "factorypulse.api_errors.DomainErrorMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -168,6 +172,8 @@ FIGURES_DIR = STATE_DIR / "figures"
 # Files people add. Nothing here has an address of its own: a view asks who wants it, each time.
 MEDIA_ROOT = STATE_DIR / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600
+# ClamAV's clamd, asked about each file before it is kept: tcp://host:3310 or unix:///run/clamav/clamd.ctl
+CLAMD_URL = environment.read("CLAMD_URL", "")
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 JOURNAL_DIR = Path(environment.read("JOURNAL_DIR", str(STATE_DIR / "journal")))
 
@@ -189,7 +195,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.password_words.ContextWordsValidator"},
+    {"NAME": "accounts.breached_passwords.BreachedPasswordValidator"},
 ]
+# A downloaded list, and the address of a range service such as https://api.pwnedpasswords.com/range/
+BREACHED_PASSWORDS_LIST = environment.read_path("BREACHED_PASSWORDS_LIST")
+BREACHED_PASSWORDS_URL = environment.read("BREACHED_PASSWORDS_URL", "")
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
@@ -210,9 +221,15 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-USERSESSIONS_TRACK_ACTIVITY = True
+MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
+MFA_FORMS = {"add_webauthn": "accounts.second_factor.PasskeyForm"}
+# Of platform staff; each may set one up, and here all have to.
+STAFF_SECOND_FACTOR = environment.read_choice("STAFF_SECOND_FACTOR", "no", choices=("no", "yes")) == "yes"
+# Noted by `accounts.session_life`, which tells a person from a page that asks by itself.
+USERSESSIONS_TRACK_ACTIVITY = False
 # Ten wrong passwords shut an account for a quarter of an hour, whether or not there is such an account; every failure
 # is kept with its address. Addresses that try many accounts are slowed down by allauth and `accounts.attempts`.
+AXES_HANDLER = "accounts.lockout.LockoutHandler"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = ["username"]
@@ -286,6 +303,9 @@ SPECTACULAR_SETTINGS = {
 # --- tasks --------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
+if REDIS_URL.startswith("rediss://"):
+    # Celery wants it said; the others verify by themselves.
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SERIALIZER = "json"
@@ -306,7 +326,7 @@ _EVERY_S = {
     "anomalies.tasks.trim_outbox": 3600.0,
     "reports.tasks.make_due": 60.0,
     "tenants.tasks.delete_due_factories": 60.0,
-    "accounts.tasks.expire_wall_links": 60.0,
+    "accounts.tasks.tend_doors": 60.0,
     "accounts.tasks.tend_errands": 60.0,
     "accounts.tasks.tend_exports": 900.0,
     "telemetry.tasks.apply_retention": 3600.0,

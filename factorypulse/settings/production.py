@@ -5,8 +5,13 @@ from factorypulse.logs import logging_config
 from factorypulse.settings.base import *  # noqa: F403
 
 SECRET_KEY = environment.require_secret("SECRET_KEY")
+# Those before this one: sessions, tokens and links that they signed are good until they end by themselves.
+SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 for _name in ("DATABASE_URL", "REDIS_URL", "DOMAIN", "EMAIL_URL"):
     environment.require(_name)
+# On a network that others share, nothing between us and our services goes in the open; off, the network is trusted.
+if environment.read_choice("TLS_BETWEEN_SERVICES", "off", choices=("off", "on")) == "on":
+    environment.require_tls("DATABASE_URL", "REDIS_URL", "INFLUXDB_URL", "EMAIL_URL", "MQTT_URL")
 
 PUBLIC_SCHEME = environment.read_choice("PUBLIC_SCHEME", "https", choices=("http", "https"))
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_SCHEME

@@ -204,6 +204,7 @@ UNFOLD_STAFF: dict[str, Any] = {
                     _item(_("Plans"), "sell", "staff:tenants_plan_changelist"),
                     _item(_("Dead letters"), "mark_email_unread", "staff:dead_letters"),
                     _item(_("Staff"), "badge", "staff:accounts_user_changelist"),
+                    _item(_("Second factor"), "key", "staff:second_factor"),
                 ],
             },
         ],

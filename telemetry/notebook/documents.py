@@ -16,6 +16,7 @@ from accounts.models import User
 from common.errors import InvalidInputError, LimitReachedError
 from telemetry.models import Machine, MachineDocument
 from telemetry.notebook.notes import require_own
+from telemetry.notebook.scanning import file_scan
 from tenants.models import Factory
 
 DOCUMENT_BYTES = 20 * 1024**2
@@ -58,11 +59,16 @@ class DocumentsLimitError(LimitReachedError):
 
 
 def document_add(*, user: User, machine: Machine, upload: UploadedFile[Any]) -> MachineDocument:
-    """Keep a file at a machine. Raises DocumentRefusedError, DocumentsLimitError."""
+    """Keep a file at a machine.
+
+    Raises DocumentRefusedError, DocumentsLimitError, FileInfectedError, ScannerAwayError.
+    """
     name = _name(upload.name or "")
     content_type = _content_type(name, upload)
     size = upload.size or 0
     _room_check(machine, size)
+    # Last, because it takes longest; and before a transaction holds anything.
+    file_scan(upload)
     with transaction.atomic():
         document = MachineDocument(
             machine=machine,

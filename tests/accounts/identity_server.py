@@ -67,6 +67,12 @@ def identity_server() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if urlsplit(self.path).path == "/authorize":
+                # Whoever comes is signed in there already.
+                self.send_response(302)
+                self.send_header("Location", provider.authorise(self.path))
+                self.end_headers()
+                return
             answers = {
                 "/.well-known/openid-configuration": provider.discovery,
                 "/keys": provider.keys,

@@ -1,6 +1,8 @@
 """Signing programs in: tokens that are good in one factory, for as long as their session lives."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +15,14 @@ from allauth.mfa.totp.internal.auth import (
     yield_hotp_counters_from_time,
 )
 from django.core.cache import cache
+from rest_framework_simplejwt import state
+from rest_framework_simplejwt.backends import TokenBackend
 
 from accounts import attempts
+from accounts.login import LoginFailedError
 from accounts.models import AuditEntry, User
 from tenants.context import factory_context
+from tenants.life import factory_mfa_require
 from tenants.models import Factory
 from tests.conftest import PASSWORD, FactoryClient, host_of
 
@@ -187,3 +193,44 @@ def test_a_browsers_session_needs_the_csrf_token_to_change_anything(
     assert browser.post(PROBE).status_code == 200
     browser.handler.enforce_csrf_checks = True
     assert browser.post(PROBE).status_code == 403
+
+
+def test_many_guesses_at_once_are_no_more_than_one_by_one(in_acme: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FAILURES_PER_ACCOUNT", 3)
+    guess = partial(attempts.attempt, account="vera@acme.example", address="192.0.2.7", failure=LoginFailedError)
+    with ExitStack() as under_way:
+        for _guess in range(3):
+            under_way.enter_context(guess())
+        with pytest.raises(attempts.TooManyAttemptsError), guess():
+            pytest.fail("a fourth was let through while three were under way")
+
+
+def test_a_program_goes_on_without_a_second_factor_no_longer_than_its_access_token(
+    anonymous: FactoryClient, viewer: User, acme: Factory
+) -> None:
+    before = _login(anonymous, viewer.email).json()
+    factory_mfa_require(acme, required=True)
+    refused = anonymous.post_json("/api/v1/auth/refresh", {"refresh": before["refresh"]})
+    assert (refused.status_code, refused.json()["code"]) == (401, "second_factor_missing")
+    with factory_context(acme):
+        TOTP.activate(viewer, generate_totp_secret())
+    assert anonymous.post_json("/api/v1/auth/refresh", {"refresh": before["refresh"]}).status_code == 200
+
+
+def test_tokens_and_sessions_outlive_a_change_of_the_secret_while_the_one_before_is_named(
+    anonymous: FactoryClient, viewer: User, client_for: Callable[..., FactoryClient], settings: Any
+) -> None:
+    token, browser = _login(anonymous, viewer.email).json(), client_for(viewer)
+    before, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret-" + "0123456789abcdef" * 4
+    # simplejwt reads the key once, as a process begins.
+    settings.SIMPLE_JWT = {**settings.SIMPLE_JWT, "SIGNING_KEY": settings.SECRET_KEY}
+    state.token_backend, kept = TokenBackend("HS256", settings.SECRET_KEY), state.token_backend
+    try:
+        assert _probe(anonymous, token["access"]) == 401
+        settings.SECRET_KEY_FALLBACKS = [before]
+        assert _probe(anonymous, token["access"]) == 200
+        renewed = anonymous.post_json("/api/v1/auth/refresh", {"refresh": token["refresh"]})
+        assert renewed.status_code == 200
+        assert browser.get("/").status_code == 200
+    finally:
+        state.token_backend = kept

@@ -72,7 +72,15 @@ def test_a_preview_sends_nothing_and_then_the_good_lines_are_sent(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"name\nx\n", b"email\n", b"\xff\xfe\x00", b"email\n" + b"a@b.example\n" * 501]
+    "content",
+    [
+        b"",
+        b"name\nx\n",
+        b"email\n",
+        b"\xff\xfe\x00",
+        b"email\n" + b"a@b.example\n" * 501,
+        b"email\n" + b"a" * 140_000,  # more than the library takes for one cell
+    ],
 )
 def test_what_is_no_list_of_people_says_so(plant: Factory, admin: User, content: bytes) -> None:
     with pytest.raises(BulkInvalidError):

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.test import Client
 
-from accounts.models import AuditEntry, FactoryExport, SupportGrant, User
+from accounts import attempts
+from accounts.access import Access
+from accounts.models import AuditEntry, CustomRole, FactoryExport, SupportGrant, User
 from accounts.support import (
     SupportNotGrantedError,
     support_enter,
+    support_expire,
     support_grant,
     support_handover_url,
     support_revoke,
@@ -28,7 +32,7 @@ ClientFor = Callable[..., FactoryClient]
 def test_an_owner_renames_the_factory_and_it_is_written_down(
     in_acme: Factory, owner: User, client_for: ClientFor
 ) -> None:
-    data = {"name": "Acme Mills", "time_zone": "Europe/Berlin", "mfa_required": ""}
+    data = {"name": "Acme Mills", "time_zone": "Europe/Berlin", "mfa_required": "", "idle_minutes": "480"}
     assert client_for(owner).post("/factory", data).status_code == 302
     assert (factory_get("acme").name, factory_get("acme").time_zone) == ("Acme Mills", "Europe/Berlin")
     entry = AuditEntry.objects.get(action="factory.changed")
@@ -126,3 +130,75 @@ def test_ending_one_of_two_grants_leaves_the_other(in_acme: Factory, owner: User
     support_enter(token, factory=in_acme)
     support_revoke(actor=owner, grant_id=first.pk)
     assert User.objects.get(email=support_user_email()).is_active
+
+
+@pytest.fixture
+def visitor(in_acme: Factory, owner: User) -> FactoryClient:
+    """Staff that an owner has let in for four hours."""
+    support_grant(actor=owner, reason="x", lasting=timedelta(hours=4))
+    url = support_handover_url(factory=in_acme, staff_email="s@x.example")
+    browser = FactoryClient(host=host_of(in_acme))
+    assert browser.get(url.partition(settings.DOMAIN)[2])["Location"] == "/"
+    return browser
+
+
+def test_a_visit_ends_with_its_grant_however_much_is_looked_at(
+    visitor: FactoryClient, in_acme: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    for hour in range(4):
+        monkeypatch.setattr(clock, "now", lambda hour=hour: now + timedelta(hours=hour))
+        assert visitor.get("/").status_code == 200
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(hours=4, seconds=1))
+    assert visitor.get("/").status_code == 302
+    support_expire()
+    assert not User.objects.get(email=support_user_email()).is_active
+
+
+def test_support_changes_nothing_and_makes_the_account_nobodys_own(visitor: FactoryClient, in_acme: Factory) -> None:
+    for page in (
+        "/account",
+        "/accounts/email/",
+        "/accounts/2fa/",
+        "/accounts/2fa/webauthn/add/",
+        "/accounts/sessions/",
+    ):
+        assert visitor.get(page).status_code == 403, page
+    for deed in ("/account/language", "/accounts/email/", "/accounts/password/set/", "/account/notifications"):
+        assert visitor.post(deed, {"email": "mine@staff.example", "language": "de"}).status_code == 403, deed
+    assert visitor.post("/api/v1/auth/ws-ticket").json()["code"] == "not_permitted"
+    assert visitor.get("/alerts").status_code == 200
+    assert visitor.post("/accounts/logout/").status_code == 302
+
+
+def test_whoever_reads_supports_mailbox_gets_in_by_no_password(visitor: FactoryClient, in_acme: Factory) -> None:
+    user = User.objects.get(email=support_user_email())
+    user.set_password(PASSWORD)
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    browser = FactoryClient(host=host_of(in_acme))
+    browser.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    assert browser.get("/").status_code == 302
+    answer = browser.post_json("/api/v1/auth/login", {"email": user.email, "password": PASSWORD})
+    assert answer.json()["code"] == "login_failed"
+
+
+def test_support_looks_as_a_viewer_whatever_the_account_was_given(in_acme: Factory, owner: User) -> None:
+    role = CustomRole.objects.create(name="All", actions=["people", "equipment"])
+    User.objects.create_user(support_user_email(), custom_role=role, extra_actions=["rules"], reach={"sites": [1]})
+    support_grant(actor=owner, reason="x", lasting=timedelta(hours=4))
+    token = support_handover_url(factory=in_acme, staff_email="s@x.example").rpartition("/")[2]
+    user, _grant = support_enter(token, factory=in_acme)
+    assert (Access.of(user).actions, user.reach) == (frozenset({"view"}), None)
+
+
+def test_guessing_the_password_of_a_deletion_is_stopped(
+    in_acme: Factory, owner: User, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "FAILURES_PER_ACCOUNT", 3)
+    browser = client_for(owner)
+    for _attempt in range(3):
+        assert browser.post("/factory/delete", {"confirm": "acme", "password": "wrong"}).status_code == 422
+    refused = browser.post("/factory/delete", {"confirm": "acme", "password": PASSWORD})
+    assert (refused.status_code, "Too many failed attempts" in refused.content.decode()) == (422, True)
+    assert not factory_get("acme").shut

@@ -21,10 +21,10 @@ from accounts.invitations import (
     invitation_resend,
 )
 from accounts.models import AuditEntry, Invitation, Role, User
-from accounts.people import RoleTooHighError
+from accounts.people import PeopleLimitError, RoleTooHighError
 from common import clock
-from tenants.context import factory_context
-from tenants.models import Factory
+from tenants.context import factory_context, factory_current
+from tenants.models import Factory, Plan
 from tests.conftest import FactoryClient, host_of
 
 PASSWORD = "a bearing runs warm"
@@ -184,3 +184,24 @@ def test_the_mail_link_works_as_it_stands(invited: str) -> None:
     assert url
     parts = urlsplit(url[0])
     assert FactoryClient(host=parts.netloc).get(parts.path).status_code == 200
+
+
+def test_an_invitation_that_ran_out_is_sent_again_only_where_the_plan_still_has_room(invited: str, admin: User) -> None:
+    factory = factory_current()
+    assert factory is not None
+    factory.plan = Plan(max_users=User.objects.count())
+    invitation_resend(actor=admin, invitation=Invitation.objects.get())
+    Invitation.objects.update(expires_at=clock.now() - timedelta(hours=1))
+    with pytest.raises(PeopleLimitError):
+        invitation_resend(actor=admin, invitation=Invitation.objects.get())
+
+
+def test_no_log_holds_a_link_that_still_opens(
+    invited: str, anonymous: FactoryClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    assert anonymous.post(f"/invitations/{invited}", {"name": "Ola", "password": "short"}).status_code == 422
+    anonymous.handler.enforce_csrf_checks = True
+    assert anonymous.post(f"/invitations/{invited}", FILLED).status_code == 403
+    assert "/invitations/…" in caplog.text
+    assert invited not in caplog.text

@@ -1,6 +1,8 @@
 """API keys: what proves itself, what is refused, and how soon a revoked one is dead."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import OperationalError
@@ -11,14 +13,18 @@ from accounts.api_keys import (
     ScopeMissingError,
     api_key_create,
     api_key_revoke,
+    api_key_rotate,
     parse_key,
     verify_key,
 )
-from accounts.models import ApiKey, AuditEntry
+from accounts.key_changes import api_key_change
+from accounts.key_scopes import ScopeTooHighError
+from accounts.models import ApiKey, AuditEntry, CustomRole, User
 from common import clock
 from common.errors import InvalidInputError
 from tenants.context import FactoryNotFoundError
 from tenants.models import Factory
+from tests.conftest import FactoryClient
 
 
 def test_a_key_proves_its_factory_and_scopes(ingest_key: str) -> None:
@@ -132,3 +138,25 @@ def test_a_factory_that_is_gone_has_no_keys(db: None) -> None:
     with pytest.raises(KeyInvalidError) as refusal:
         verify_key(f"fp_gone_{'a' * 8}_{'b' * 32}", scope=None)
     assert not isinstance(refusal.value, FactoryNotFoundError)
+
+
+def test_nobody_gets_by_a_key_what_they_may_not_do_themselves(
+    in_acme: Factory, viewer: User, client_for: Callable[..., FactoryClient]
+) -> None:
+    viewer.custom_role = CustomRole.objects.create(name="Front office", actions=["people"])
+    viewer.save()
+    strong, _raw = api_key_create(name="gateway", scopes=["write"])
+    browser = client_for(viewer)
+    refused = browser.post_json("/api/v1/api-keys", {"name": "mine", "scopes": ["read", "write"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_too_high")
+    page = browser.post("/keys", {"name": "mine", "scopes": ["write"]})
+    assert (page.status_code, "what you may do yourself" in page.content.decode()) == (422, True)
+    for deed in (
+        partial(api_key_rotate, key=strong, rotated_by=viewer),
+        partial(api_key_change, key=strong, wanted={"addresses": []}, changed_by=viewer),
+    ):
+        with pytest.raises(ScopeTooHighError):
+            deed()
+    # Readings are nobody's to send, and a key that leaked is anybody's to end.
+    assert browser.post_json("/api/v1/api-keys", {"name": "plc", "scopes": ["ingest", "read"]}).status_code == 201
+    assert browser.delete(f"/api/v1/api-keys/{strong.pk}").status_code == 204

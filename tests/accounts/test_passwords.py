@@ -1,14 +1,23 @@
 """Passwords and sessions as ASVS asks: docs/security.md names these tests line by line."""
 
+import hashlib
 import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 
+from accounts.breached_passwords import BreachedPasswordValidator
 from accounts.models import User
+from accounts.password_words import ContextWordsValidator
 from tenants.models import Factory
 from tests.conftest import PASSWORD, FactoryClient, host_of
 
@@ -97,3 +106,87 @@ def test_a_recovery_code_opens_once(in_acme: Factory, operator: User) -> None:
         assert not _inside(browser), "the password alone is not enough"
         browser.post("/accounts/2fa/authenticate/", {"code": code})
         assert _inside(browser) is expected
+
+
+@pytest.mark.parametrize(
+    "guess",
+    ["FactoryPulse2026!", "AcmeFoods!2026", "acme-acme-acme", "P4ssw0rd!acme", "Winter.Schicht.7", "maintenance-shift"],
+)
+def test_words_of_this_place_make_no_password(in_acme: Factory, operator: User, guess: str) -> None:
+    browser = _in(in_acme, operator.email, PASSWORD)
+    assert _change(browser, PASSWORD, guess) == 200
+    answer = browser.post(CHANGE, {"oldpassword": PASSWORD, "password1": guess, "password2": guess})
+    assert "anybody would try here first" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "own", ["the mill turns at night", "x7#9K2$mQ4vL8!", "8829268921", "Schicht um acht Uhr", "ключ от склада"]
+)
+def test_what_has_words_or_signs_of_its_own_is_a_password(in_acme: Factory, own: str) -> None:
+    ContextWordsValidator().validate(own)
+
+
+def test_a_factorys_own_name_is_no_password_of_the_one_that_is_being_made(public_client: FactoryClient) -> None:
+    data = {"name": "North Mill", "address": "north-mill", "email": "a@x.example", "time_zone": "UTC"}
+    page = public_client.post("/signup", {**data, "password": "NorthMill2026"})
+    assert (page.status_code, "anybody would try here first" in page.content.decode()) == (422, True)
+
+
+STOLEN, UNKNOWN = "correct horse battery", "a password of nobody"
+
+
+def test_a_password_of_the_downloaded_list_is_refused(tmp_path: Path, settings: Any) -> None:
+    digests = sorted(hashlib.sha1(f"word {number}".encode()).hexdigest().upper() for number in range(2_000))
+    for stolen in (digests[0], digests[-1], hashlib.sha1(STOLEN.encode()).hexdigest().upper()):
+        lines = [f"{digest}:{number}" for number, digest in enumerate(sorted({*digests, stolen}))]
+        (tmp_path / "list.txt").write_text("\r\n".join(lines) + "\r\n", encoding="ascii")
+    settings.BREACHED_PASSWORDS_LIST = str(tmp_path / "list.txt")
+    for number in (0, 7, 1_999):
+        with pytest.raises(ValidationError, match="stolen"):
+            BreachedPasswordValidator().validate(f"word {number}")
+    with pytest.raises(ValidationError, match="stolen"):
+        BreachedPasswordValidator().validate(STOLEN)
+    BreachedPasswordValidator().validate(UNKNOWN)
+
+
+@pytest.fixture
+def range_service() -> Iterator[tuple[str, list[str]]]:
+    """A service as Have I Been Pwned's, and what it was asked for; it pads its answers with hashes of nobody."""
+    asked: list[str] = []
+    stolen = hashlib.sha1(STOLEN.encode()).hexdigest().upper()
+    unknown = hashlib.sha1(UNKNOWN.encode()).hexdigest().upper()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            lines = [
+                f"{digest[5:]}:{count}"
+                for digest, count in ((stolen, 3), (unknown, 0))
+                if self.path == f"/{digest[:5]}"
+            ]
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write("\r\n".join(["0" * 35 + ":0", *lines]).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_range_service_hears_five_digits_and_one_that_is_away_stops_nobody(
+    range_service: tuple[str, list[str]], settings: Any
+) -> None:
+    settings.BREACHED_PASSWORDS_URL, asked = range_service
+    with pytest.raises(ValidationError, match="stolen"):
+        BreachedPasswordValidator().validate(STOLEN)
+    BreachedPasswordValidator().validate(UNKNOWN)
+    assert [len(path) for path in asked] == [6, 6]
+    settings.BREACHED_PASSWORDS_URL = "http://127.0.0.1:1/"
+    BreachedPasswordValidator().validate(STOLEN)

@@ -1,6 +1,7 @@
 """Who belongs to the factory: roles, shutting out, and that there is always an owner."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -38,6 +39,16 @@ def test_the_last_owner_keeps_the_role_and_stays(in_acme: Factory, owner: User) 
         person_deactivate(actor=owner, person=owner)
     owner.refresh_from_db()
     assert (owner.role, owner.is_active) == (Role.OWNER, True)
+
+
+def test_whoever_became_an_owner_in_the_meantime_is_no_admins_to_change(
+    in_acme: Factory, owner: User, admin: User, operator: User
+) -> None:
+    as_it_was = User.objects.get(pk=operator.pk)
+    role_change(actor=owner, person=operator, role=Role.OWNER)
+    for deed in (partial(role_change, role=Role.VIEWER), person_deactivate):
+        with pytest.raises(RoleTooHighError):
+            deed(actor=admin, person=as_it_was)
 
 
 def test_an_owner_who_is_shut_out_does_not_count_as_another(in_acme: Factory, owner: User) -> None:

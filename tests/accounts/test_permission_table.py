@@ -57,7 +57,7 @@ def test_every_door_opens_to_the_roles_of_the_table_and_to_nobody_else(
             ask = getattr(browser, method)
             answer = ask(_path(door), "{}", content_type="application/json") if method != "get" else ask(_path(door))
             if answer.status_code == 405:  # nothing is done by this method, whoever asks
-                continue
+                break
             refused = answer.status_code in {401, 403} or answer.get("Location", "").startswith("/accounts/login/")
             if refused == (role in roles_for(asked)) and door.name not in OWN_PROOF:
                 wrong.append(f"{method} {door.path} as {role}: {answer.status_code}, asks for {asked}")

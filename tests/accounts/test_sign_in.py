@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt, AccessFailureLog
@@ -10,6 +12,7 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
+from accounts.second_factor import second_factors_forget
 from tenants.context import factory_context
 from tenants.life import factory_mfa_require
 from tenants.models import Factory
@@ -101,3 +104,24 @@ def test_sessions_are_listed_and_the_others_can_be_ended(in_acme: Factory, opera
     here.post("/accounts/sessions/")
     assert there.get("/").status_code == 302
     assert here.get("/").status_code == 200
+
+
+def test_the_last_second_factor_goes_from_no_factory_that_requires_one(in_acme: Factory, operator: User) -> None:
+    factory_mfa_require(in_acme, required=True)
+    app = TOTP.activate(operator, generate_totp_secret()).instance
+    RecoveryCodes.activate(operator)
+    assert not get_adapter().can_delete_authenticator(app), "codes alone are no second factor"
+    factory_mfa_require(in_acme, required=False)
+    assert get_adapter().can_delete_authenticator(app)
+
+
+def test_whoever_has_lost_the_second_factor_is_asked_for_another_in_every_browser(
+    in_acme: Factory, operator: User, client_for: ClientFor
+) -> None:
+    factory_mfa_require(in_acme, required=True)
+    app = TOTP.activate(operator, generate_totp_secret()).instance
+    browsers = [client_for(operator) for _browser in range(2)]
+    assert [browser.get("/").status_code for browser in browsers] == [200, 200]
+    app.delete()
+    second_factors_forget()
+    assert [browser.get("/").get("Location") for browser in browsers] == ["/accounts/2fa/", "/accounts/2fa/"]

@@ -5,6 +5,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from axes.models import AccessLog
 
 from accounts import wall_links
 from accounts.models import AuditEntry, User, WallLink
@@ -140,6 +141,19 @@ def test_a_link_whose_time_is_over_shuts_its_screens_out(
     assert screen.get("/parts/summary").status_code == 302
     assert screen.get(path).status_code == 410
     assert (wall_links_expire(), wall_links_expire()) == (1, 0)
+
+
+def test_neither_log_nor_table_holds_the_link_that_somebody_came_by(
+    path: str, screen: FactoryClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    screen.get(path)
+    token = path.rpartition("/")[2]
+    assert "/wall/…" in caplog.text
+    assert token not in caplog.text
+    assert list(AccessLog.objects.values_list("path_info", flat=True).filter(path_info__startswith="/wall")) == [
+        "/wall/…"
+    ]
 
 
 def test_the_account_behind_a_link_is_in_no_list_of_people(

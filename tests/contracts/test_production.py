@@ -7,10 +7,15 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from factorypulse import environment
+from tenants.models import Factory
+from tests.conftest import FactoryClient, host_of
 
 ROOT = Path(settings.BASE_DIR)
 GIVEN = {
@@ -81,3 +86,67 @@ def test_no_secret_stands_in_the_settings() -> None:
                 assert set(constants) <= {name, "", False, True, None}, name
                 read += isinstance(node.value, ast.Call)
     assert read >= 5
+
+
+@pytest.mark.usefixtures("given")
+def test_a_secret_before_is_as_strong_as_the_one_that_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = secrets.token_urlsafe(64)
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", before)
+    assert _settings()["SECRET_KEY_FALLBACKS"] == [before]
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", f"{before},short")
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS is weak"):
+        _settings()
+
+
+BY_TLS = {
+    "DATABASE_URL": "postgresql://x@db.example/x?sslmode=verify-full",
+    "REDIS_URL": "rediss://valkey.example/0",
+    "INFLUXDB_URL": "https://influx.example",
+    "EMAIL_URL": "smtp+tls://mail.example:587",
+    "MQTT_URL": "mqtts://broker.example",
+}
+
+
+@pytest.mark.usefixtures("given")
+@pytest.mark.parametrize(
+    ("name", "open_"),
+    [
+        ("DATABASE_URL", "postgresql://x@db.example/x"),
+        # Encrypted, by whoever answers.
+        ("DATABASE_URL", "postgresql://x@db.example/x?sslmode=require"),
+        ("REDIS_URL", "redis://valkey.example/0"),
+        ("REDIS_URL", "rediss://valkey.example/0?ssl_cert_reqs=none"),
+        ("INFLUXDB_URL", "http://influx.example"),
+        ("EMAIL_URL", "smtp://mail.example:25"),
+        ("MQTT_URL", "mqtt://broker.example"),
+    ],
+)
+def test_where_tls_is_asked_for_a_service_in_the_open_stops_the_start(
+    name: str, open_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each, url in {**BY_TLS, "TLS_BETWEEN_SERVICES": "on"}.items():
+        monkeypatch.setenv(each, url)
+    _settings()
+    monkeypatch.setenv(name, open_)
+    with pytest.raises(ImproperlyConfigured, match=f"{name} leads"):
+        _settings()
+
+
+def test_a_list_of_stolen_passwords_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREACHED_PASSWORDS_LIST", "/nowhere/list.txt")
+    with pytest.raises(ImproperlyConfigured, match="BREACHED_PASSWORDS_LIST"):
+        environment.read_path("BREACHED_PASSWORDS_LIST")
+
+
+def test_programs_are_refused_in_the_open_and_people_are_led_to_tls(
+    acme: Factory, read_key: str, settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    program = FactoryClient(host=host_of(acme), HTTP_X_API_KEY=read_key)
+    for path in ("/api/v1/machines", "/api/v1/telemetry/ingest", "/query", "/api/v2/write"):
+        answer = program.get(path)
+        assert (answer.status_code, "Location" in answer) == (403, False), path
+    assert program.get("/api/v1/machines").json()["code"] == "https_required"
+    assert program.get("/api/v1/machines", HTTP_X_FORWARDED_PROTO="https").status_code == 200
+    assert program.get("/alerts")["Location"].startswith("https://")

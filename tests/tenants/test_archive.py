@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -24,10 +25,10 @@ from telemetry.store import reading_store
 from tenants.addresses import FactoryAddressTakenError
 from tenants.archive import ArchiveInvalidError, ArchiveVersionError, archive_restore, archive_write
 from tenants.context import factories_all, factory_context
-from tenants.models import Factory
+from tenants.models import Domain, Factory
 from tenants.provisioning import factory_delete
 from tenants.remains import factory_remains
-from tests.conftest import PASSWORD, person_make
+from tests.conftest import PASSWORD, FactoryClient, host_of, person_make
 
 
 @pytest.fixture
@@ -97,6 +98,18 @@ def test_a_factory_is_exported_deleted_and_restored_as_it_was(
             Machine.objects.create(key="M02")
     finally:
         factory_delete(restored)
+
+
+def test_no_archive_lets_its_holder_in_as_somebody_who_is_signed_in(full: Factory) -> None:
+    browser = FactoryClient(host=host_of(full))
+    browser.post("/accounts/login/", {"login": "olga@live.example", "password": PASSWORD})
+    key = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    with factory_context(full):
+        assert UserSession.objects.filter(session_key=key).exists()
+    with tarfile.open(fileobj=_archived(full)) as tar:
+        contents = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
+    assert "tables/accounts_user.tsv" in contents
+    assert [name for name, content in contents.items() if key.encode() in content] == []
 
 
 def test_it_can_be_restored_beside_itself_under_another_address(full: Factory) -> None:
@@ -174,3 +187,24 @@ def test_a_file_that_climbs_out_of_the_factory_is_refused(full: Factory) -> None
         archive_restore(evil, slug="climber")
     assert not (Path(settings.MEDIA_ROOT).parent / "escaped").exists()
     assert factory_remains("climber") == []
+
+
+@pytest.mark.parametrize("table", ["tenants_domain", "django_migrations"])
+def test_an_archive_touches_no_table_but_a_factorys(full: Factory, table: str) -> None:
+    """Whoever hands one to an operator may have written it themselves."""
+    hosts, evil = set(Domain.objects.values_list("domain", flat=True)), io.BytesIO()
+    with tarfile.open(fileobj=_archived(full), mode="r:gz") as good, tarfile.open(fileobj=evil, mode="w:gz") as bad:
+        for member in good:
+            file = good.extractfile(member)
+            assert file is not None
+            content = file.read()
+            if member.name == "manifest.json":
+                manifest = json.loads(content)
+                content = json.dumps({**manifest, "tables": [*manifest["tables"], table]}).encode()
+            member.size = len(content)
+            bad.addfile(member, io.BytesIO(content))
+    evil.seek(0)
+    with pytest.raises(ArchiveInvalidError, match=table):
+        archive_restore(evil, slug="reaching")
+    assert set(Domain.objects.values_list("domain", flat=True)) == hosts
+    assert factory_remains("reaching") == []

@@ -1,9 +1,11 @@
 """Sockets: who gets in, in which factory they look, and how they are shut out."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
@@ -11,11 +13,14 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import Role, User
+from common import clock
 from tenants import tickets
 from tenants.consumers import FactoryConsumer, sockets_close
 from tenants.context import factory_context
+from tenants.life import factory_mfa_require
 from tenants.models import Factory
 from tenants.provisioning import factory_delete
+from tenants.session_life import session_begun
 from tests.conftest import person_make
 
 
@@ -43,14 +48,21 @@ def stage(live_factories: Callable[..., Factory]) -> dict[str, Any]:
     }
 
 
-def _session(user: User, factory: Factory) -> str:
+def _session(user: User, factory: Factory, *, begun: bool = False) -> str:
     with factory_context(factory):
         session = SessionStore()
+        if begun:
+            session_begun(session)
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "accounts.permissions.RoleBackend"
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.save()
     return str(session.session_key)
+
+
+def _second_factor(user: User, factory: Factory) -> None:
+    with factory_context(factory):
+        TOTP.activate(user, generate_totp_secret())
 
 
 def _ticket(user: User, home: Factory, **changes: Any) -> str:
@@ -131,6 +143,29 @@ async def test_a_shut_out_person_opens_no_socket(stage: dict[str, Any]) -> None:
 
     await sync_to_async(shut_out)()
     assert await _greeting(_socket(f"{stage['here'].slug}.localhost", cookie=cookie)) == 4401
+
+
+async def test_a_browser_that_nobody_used_for_too_long_opens_no_socket(
+    stage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = await sync_to_async(_session)(stage["anna"], stage["here"], begun=True)
+    host, now = f"{stage['here'].slug}.localhost", clock.now
+    assert "anna@here.example" in await _greeting(_socket(host, cookie=cookie))
+    monkeypatch.setattr(clock, "now", lambda: now() + timedelta(days=8))
+    assert await _greeting(_socket(host, cookie=cookie)) == 4401
+
+
+async def test_where_a_second_factor_is_required_nobody_watches_without_one(stage: dict[str, Any]) -> None:
+    cookie = await sync_to_async(_session)(stage["anna"], stage["here"])
+    host = f"{stage['here'].slug}.localhost"
+    watching = _socket(host, cookie=cookie)
+    await watching.connect(timeout=10)
+    await watching.receive_from(timeout=10)
+    await sync_to_async(factory_mfa_require)(stage["here"], required=True)
+    assert (await watching.receive_output(timeout=10))["code"] == 4403
+    assert await _greeting(_socket(host, cookie=cookie)) == 4401
+    await sync_to_async(_second_factor)(stage["anna"], stage["here"])
+    assert "anna@here.example" in await _greeting(_socket(host, cookie=cookie))
 
 
 async def test_one_persons_open_sockets_can_be_closed(stage: dict[str, Any]) -> None:

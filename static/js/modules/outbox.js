@@ -4,7 +4,7 @@
 
 import { serverNow } from "../clock.js";
 import { clockTime } from "../format.js";
-import { drop, dropAll, keep, kept } from "../outbox-store.js";
+import { drop, keep, kept } from "../outbox-store.js";
 import { outcomeOf } from "../sending.js";
 import { liveSocket } from "./live-socket.js";
 import { toast } from "./toasts.js";
@@ -78,16 +78,8 @@ export function mount(root) {
     document.body.dispatchEvent(new CustomEvent("refresh-alerts"));
     return true;
   };
-  /** @param {Event} event */
-  const signOut = (event) => {
-    const form = /** @type {HTMLFormElement} */ (event.target);
-    if (!new URL(form.action, location.href).pathname.endsWith("/logout/")) return;
-    navigator.serviceWorker?.controller?.postMessage("forget");
-    void dropAll();
-  };
 
   document.addEventListener("submit", submit, true);
-  document.addEventListener("submit", signOut);
   document.body.addEventListener("htmx:sendError", failed);
   addEventListener("online", send);
   const off = live.on("connection", ({ state }) => state === "live" && void send());
@@ -95,7 +87,6 @@ export function mount(root) {
   void send();
   return () => {
     document.removeEventListener("submit", submit, true);
-    document.removeEventListener("submit", signOut);
     document.body.removeEventListener("htmx:sendError", failed);
     removeEventListener("online", send);
     clearInterval(timer);

@@ -154,7 +154,9 @@ def test_every_door_of_a_factory_refuses_every_stranger(strangers: dict[str, Cli
             continue
         if path.startswith("/admin/") and method not in {"get", "post"}:
             continue  # one guard before some hundred pages of one kind, asked in the two ways that they know
-        for who, client in strangers.items():
+        # Pages look at no key or token, whatever the method; in the two ways that they know they are asked with all.
+        cookies_alone = not is_api_path(path) and method not in {"get", "post"}
+        for who, client in list(strangers.items())[: 2 if cookies_alone else None]:
             response = getattr(client, method)(path)
             if not _refused(response, path):
                 opened.append(f"{method.upper()} {path} ({name}) {who}: {response.status_code}")
