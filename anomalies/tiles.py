@@ -109,6 +109,12 @@ class Tile:
         return self.health.status if self.health else HealthStatus.LEARNING
 
     @property
+    def settling(self) -> bool:
+        """Whether it has seen enough and a level still moves: learning goes on, and a share of it would say little."""
+        health = self.health
+        return self.health_status == HealthStatus.LEARNING and bool(health and health.unsettled and not health.damage)
+
+    @property
     def learned(self) -> float:
         """How far learning came, 0 to 1."""
         return self.health.learning_progress if self.health else 0.0

@@ -37,10 +37,14 @@ export function mount(root) {
   ];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let soon;
+  let owed = false;
   const follow = () => {
     clearTimeout(soon);
-    soon = setTimeout(() => (isPressing() || document.hidden ? follow() : root.dispatchEvent(new CustomEvent("refresh-list"))), FOLLOW_MS);
+    // A tab that nobody sees asks for nothing, and sets no clock either: once, when it is shown again.
+    owed = document.hidden;
+    if (!owed) soon = setTimeout(() => (isPressing() || document.hidden ? follow() : root.dispatchEvent(new CustomEvent("refresh-list"))), FOLLOW_MS);
   };
+  const shown = () => !document.hidden && owed && follow();
   /** @param {Event} event what comes while a tile is pressed would take the click with it */
   const hold = (event) => {
     const { detail } = /** @type {CustomEvent} */ (event);
@@ -56,6 +60,7 @@ export function mount(root) {
   const repaint = () => loop.markAll();
   root.addEventListener("htmx:afterSwap", repaint);
   root.addEventListener("htmx:beforeSwap", hold);
+  document.addEventListener("visibilitychange", shown);
 
   return () => {
     clearInterval(timer);
@@ -64,6 +69,7 @@ export function mount(root) {
     for (const off of offs) off();
     root.removeEventListener("htmx:afterSwap", repaint);
     root.removeEventListener("htmx:beforeSwap", hold);
+    document.removeEventListener("visibilitychange", shown);
     for (const tile of tiles) loop.remove(tile.canvas);
     loop.stop();
   };

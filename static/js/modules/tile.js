@@ -14,6 +14,10 @@ const DELAYED_MS = 5_000;
 const CALM = ["", "returned"];
 // A number that changes faster can't be read.
 const VALUE_EVERY_MS = 500;
+// A line of five minutes moves by less than a pixel in that time.
+const LINE_EVERY_MS = 250;
+// Nobody tells of each step of learning; a tile that shows how far it is asks once in a while.
+const LEARNING_EVERY_MS = 60_000;
 // What was drawn before the list was ordered anew is drawn again at once.
 /** @type {Map<string, SeriesBuffer>} */
 const buffers = new Map();
@@ -51,12 +55,17 @@ export function tileOf(element, root, loop) {
   let lastMs = stated > 0 ? stated : null;
   let owed = false;
   let shownMs = 0;
+  // Not all tiles of a plant in the same second.
+  let askedMs = performance.now() - Math.random() * LEARNING_EVERY_MS;
+  const health = () => element.querySelector("[data-health]")?.getAttribute("data-health");
 
   const look = () => ({
     abnormal: !CALM.includes(element.querySelector("[data-severity]")?.getAttribute("data-severity") ?? ""),
     stale: element.dataset.state === "silent" || element.dataset.state === "new",
   });
+  let drawnMs = -Infinity;
   loop.add(canvas, () => {
+    drawnMs = performance.now();
     const now = serverNow();
     buffer.trim(now - 2 * WINDOW_MS);
     spark.draw(buffer, now - WINDOW_MS, now, look());
@@ -93,15 +102,21 @@ export function tileOf(element, root, loop) {
       if (message.type === "snapshot") buffer.replaceFrom(times, values);
       else buffer.push(times, values);
       showValue();
-      loop.mark(canvas);
+      if (message.type === "snapshot" || performance.now() - drawnMs >= LINE_EVERY_MS) loop.mark(canvas);
     },
     /** @param {Message} message */
     receiveState(message) {
       if (message.last_seen_at) lastMs = Math.max(lastMs ?? 0, Date.parse(message.last_seen_at));
-      if (message.health && message.health !== element.querySelector("[data-health]")?.getAttribute("data-health")) this.refresh();
+      const settling = element.querySelector("[data-settling]") !== null;
+      const settles = message.health === "learning" && message.unsettled !== undefined && (message.unsettled.length > 0) !== settling;
+      if ((message.health && message.health !== health()) || settles) this.refresh();
       showAge();
     },
     tick() {
+      if (health() === "learning" && performance.now() - askedMs > LEARNING_EVERY_MS) {
+        askedMs = performance.now();
+        this.refresh();
+      }
       showAge();
       showValue();
       loop.mark(canvas);

@@ -97,7 +97,7 @@ async function renew() {
   if (answer?.ok) location.reload();
 }
 
-/** The tools show while somebody moves a pointer. @param {HTMLElement} body */
+/** The tools show while somebody moves a pointer or presses a key: what is hidden can't be reached by Tab. @param {HTMLElement} body */
 function showTools(body) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -106,10 +106,11 @@ function showTools(body) {
     clearTimeout(timer);
     timer = setTimeout(() => delete body.dataset.awake, AWAKE_MS);
   };
-  document.addEventListener("pointermove", awake);
+  const signs = /** @type {const} */ (["pointermove", "pointerdown", "keydown"]);
+  for (const sign of signs) document.addEventListener(sign, awake);
   return () => {
     clearTimeout(timer);
-    document.removeEventListener("pointermove", awake);
+    for (const sign of signs) document.removeEventListener(sign, awake);
   };
 }
 
