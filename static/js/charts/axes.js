@@ -1,7 +1,6 @@
 // @ts-check
 // Axes alike on every chart: clock times of the plant, figures with their unit.
 
-import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { clockTime } from "../format.js";
 import { palette } from "./palette.js";
 import { valueLabels } from "./scale.js";
@@ -41,11 +40,6 @@ export function timeAxis(zone) {
 /** @param {Partial<uPlot.Axis>} [own] */
 export function valueAxis(own = {}) {
   return axis({ size: AXIS_PX, space: 34, values: (_plot, splits, _axis, _space, step) => valueLabels(splits, step), ...own });
-}
-
-/** @param {string} zone */
-export function zoneDate(zone) {
-  return (/** @type {number} */ time) => uPlot.tzDate(new Date(time), zone);
 }
 
 /** @param {number[]} splits @param {number} step @param {string} zone */

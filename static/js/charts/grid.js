@@ -1,6 +1,8 @@
 // @ts-check
 // Several series on one time axis: each bucket has its place, whoever has something there. Pure.
 
+import { offsetOf } from "./zone.js";
+
 /** @typedef {import("./series-buffer.js").Columns} Columns */
 /** @typedef {{ min: (number | null | undefined)[], max: (number | null | undefined)[], mean: (number | null | undefined)[] }} Row */
 
@@ -57,12 +59,4 @@ export function moved(columns, shiftMs) {
 export function shiftOf(atMs, days, zone) {
   const plain = days * 86_400_000;
   return plain + (offsetOf(atMs - plain, zone) - offsetOf(atMs, zone));
-}
-
-/** The zone's distance from UTC at an instant. @param {number} atMs @param {string} zone */
-function offsetOf(atMs, zone) {
-  const parts = new Intl.DateTimeFormat("en-US", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" }).formatToParts(atMs);
-  const part = (/** @type {string} */ type) => Number(parts.find((one) => one.type === type)?.value);
-  const local = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
-  return local - Math.floor(atMs / 1000) * 1000;
 }

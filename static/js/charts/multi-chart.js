@@ -2,10 +2,12 @@
 // Several lines on one chart, each unit with an axis of its own; lines differ by colour and by dashes.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
-import { AXIS_PX, timeAxis, valueAxis, zoneDate } from "./axes.js";
+import { AXIS_PX, timeAxis, valueAxis } from "./axes.js";
+import { boundsOf, drawEnvelope } from "./envelope.js";
 import { listenToHands } from "./gestures.js";
 import { palette } from "./palette.js";
 import { calmRange, valueRange } from "./scale.js";
+import { zoneDate } from "./zone.js";
 
 /** @typedef {import("./grid.js").Row} Row */
 /** @typedef {{ label: string, unit: string, rank: number, earlier: boolean, alone: boolean }} Line rank: its colour; earlier: of another time; alone: on a chart of its own */
@@ -44,8 +46,23 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
   const shown = new Map();
   /** @type {number[]} */
   let times = [];
+  /** @type {Row[]} */
+  let shownRows = [];
+  let widthPx = root.clientWidth;
   let dragged = false;
 
+  /** @param {uPlot} plot behind the lines, over the grid */
+  const drawVeils = (plot) => {
+    shownRows.forEach((row, at) => {
+      const line = lines[at];
+      if (envelope && !line.earlier) drawEnvelope(plot, scaleOf(line.unit), times, row.min, row.max, faint(colourOf(line)));
+    });
+  };
+  /** What of a unit is drawn: without a veil its edges stretch no axis. @param {string} unit */
+  const boundsOfUnit = (unit) => {
+    const rows = shownRows.flatMap((row, at) => (lines[at].unit !== unit ? [] : envelope ? [row.min, row.max] : [row.mean]));
+    return boundsOf(times, rows, ...window_);
+  };
   /** @param {uPlot} plot */
   const drawUnits = (plot) => {
     const { ctx, bbox } = plot;
@@ -77,8 +94,8 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
         units.map((unit) => [
           scaleOf(unit),
           {
-            range: (/** @type {uPlot} */ _plot, /** @type {number | null} */ low, /** @type {number | null} */ high) => {
-              const next = calmRange(shown.get(unit) ?? null, valueRange(low, high, null));
+            range: () => {
+              const next = calmRange(shown.get(unit) ?? null, valueRange(...boundsOfUnit(unit), null));
               shown.set(unit, next);
               return next;
             },
@@ -89,20 +106,18 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
     axes: [timeAxis(zone), ...units.map((unit, at) => valueAxis({ scale: scaleOf(unit), side: at === 0 ? 3 : 1, ...(at === 0 ? {} : { grid: { show: false } }) }))],
     series: [
       {},
-      ...lines.flatMap((line) => {
-        const scale = scaleOf(line.unit);
-        const stroke = () => colourOf(line);
-        return [
-          { label: "min", scale, points: { show: false }, width: 0 },
-          { label: "max", scale, points: { show: false }, width: 0 },
-          { label: line.label, scale, stroke, width: line.earlier ? 1.25 : 1.75, dash: dashOf(line), alpha: line.earlier ? 0.75 : 1, points: { show: false } },
-        ];
-      }),
+      ...lines.map((line) => ({
+        label: line.label,
+        scale: scaleOf(line.unit),
+        stroke: () => colourOf(line),
+        width: line.earlier ? 1.25 : 1.75,
+        dash: dashOf(line),
+        alpha: line.earlier ? 0.75 : 1,
+        points: { show: false },
+      })),
     ],
-    bands: envelope
-      ? lines.flatMap((line, at) => (line.earlier ? [] : [{ series: /** @type {[number, number]} */ ([3 * at + 2, 3 * at + 1]), fill: () => faint(colourOf(line)) }]))
-      : [],
     hooks: {
+      drawAxes: [drawVeils],
       draw: [drawUnits],
       setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
       setSelect: [
@@ -117,9 +132,10 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
     },
   };
 
-  const plot = new uPlot(options, /** @type {any} */ ([[], ...lines.flatMap(() => [[], [], []])]), root);
+  const plot = new uPlot(options, /** @type {any} */ ([[], ...lines.map(() => [])]), root);
   const observer = new ResizeObserver(() => {
-    if (root.clientWidth > 0) plot.setSize({ width: root.clientWidth, height: root.clientHeight });
+    widthPx = root.clientWidth;
+    if (widthPx > 0) plot.setSize({ width: widthPx, height: root.clientHeight });
   });
   observer.observe(root);
   plot.over.addEventListener("mousedown", () => (dragged = true));
@@ -136,9 +152,9 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
       if (Math.abs(window_[1] - window_[0] - (toMs - fromMs)) > 1) shown.clear();
       window_ = [fromMs, toMs];
       times = t;
+      shownRows = rows;
       plot.batch(() => {
-        // Without a veil its series have no data: what is not drawn costs nothing and stretches no axis.
-        plot.setData(/** @type {any} */ ([t, ...rows.flatMap((row) => (envelope ? [row.min, row.max, row.mean] : [NOTHING, NOTHING, row.mean]))]), false);
+        plot.setData(/** @type {any} */ ([t, ...rows.map((row) => row.mean)]), false);
         plot.setScale("x", { min: fromMs, max: toMs });
       });
     },
@@ -146,7 +162,7 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
       return plot.ctx.canvas;
     },
     get width() {
-      return Math.max(100, root.clientWidth - units.length * AXIS_PX - 18);
+      return Math.max(100, widthPx - units.length * AXIS_PX - 18);
     },
     destroy() {
       offHands();
@@ -155,9 +171,6 @@ export function createMultiChart(root, { lines, zone, envelope, range, onCursor 
     },
   };
 }
-
-/** @type {never[]} */
-const NOTHING = [];
 
 /** @param {string} colour as rgb(…) */
 function faint(colour) {

@@ -29,6 +29,10 @@ export function createPanel(element, { metric, zone, timeline, viewport, loop, m
   const [valueAt, readout, empty] = [field("value"), field("readout"), field("empty")];
   const figures = { min: field("min"), mean: field("mean"), max: field("max") };
   const chart = createTimeChart(/** @type {HTMLElement} */ (field("plot")), { metric, zone, marks, range, onCursor: read });
+  // Charts share one cursor; only the one that is worked with is read out.
+  const hearing = new AbortController();
+  element.addEventListener("focusin", () => readout?.setAttribute("aria-live", "polite"), { signal: hearing.signal });
+  element.addEventListener("focusout", () => readout?.removeAttribute("aria-live"), { signal: hearing.signal });
   let figuresMs = -Infinity;
   let drawnMs = -Infinity;
   let answered = false;
@@ -104,6 +108,7 @@ export function createPanel(element, { metric, zone, timeline, viewport, loop, m
     },
     destroy() {
       clearTimeout(next);
+      hearing.abort();
       loop.remove(element);
       chart.destroy();
     },

@@ -1,6 +1,9 @@
 // @ts-check
 // A line without axes for a tile: grey while all is well, because colour belongs to the abnormal.
 
+import { BucketRing } from "./bucket-ring.js";
+import { ColumnsWriter } from "./columns.js";
+import { boundsOf } from "./envelope.js";
 import { palette } from "./palette.js";
 import { calmRange, valueRange } from "./scale.js";
 
@@ -14,11 +17,16 @@ export function createSpark(canvas, band) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   /** @type {[number, number] | null} */
   let range = null;
+  const ring = new BucketRing();
+  const writer = new ColumnsWriter();
+  // Measured when it changes: asked of the page with each drawing, the page would be laid out anew for each tile.
+  let [widthPx, heightPx] = [canvas.clientWidth, canvas.clientHeight];
+  new ResizeObserver(() => ([widthPx, heightPx] = [canvas.clientWidth, canvas.clientHeight])).observe(canvas);
 
   function fit() {
     const ratio = Math.min(devicePixelRatio || 1, 2);
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
+    const width = Math.round(widthPx * ratio);
+    const height = Math.round(heightPx * ratio);
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
@@ -36,10 +44,12 @@ export function createSpark(canvas, band) {
       const { width, height } = canvas;
       context.clearRect(0, 0, width, height);
       if (width === 0) return;
-      const columns = buffer.columns(fromMs, toMs, Math.max(1, ((toMs - fromMs) / width) * 1.5));
-      const shown = columns.mean.filter((value) => value !== null);
-      if (shown.length === 0) return;
-      range = calmRange(range, valueRange(Math.min(...numbers(columns.min)), Math.max(...numbers(columns.max)), band));
+      ring.sync(buffer, Math.max(1, ((toMs - fromMs) / width) * 1.5), toMs - fromMs);
+      ring.write(-Infinity, fromMs, toMs, writer.begin());
+      const columns = writer.end();
+      const [lowest, highest] = boundsOf(columns.t, [columns.min, columns.max], fromMs, toMs);
+      if (lowest > highest) return;
+      range = calmRange(range, valueRange(lowest, highest, band));
       const [low, high] = range;
       const pad = 2 * ratio;
       const x = (/** @type {number} */ time) => ((time - fromMs) / (toMs - fromMs)) * (width - 2 * pad);
@@ -95,9 +105,4 @@ export function createSpark(canvas, band) {
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fill();
   }
-}
-
-/** @param {(number | null)[]} values @returns {number[]} */
-function numbers(values) {
-  return /** @type {number[]} */ (values.filter((value) => value !== null));
 }

@@ -3,14 +3,16 @@
 // stretches; a metric of kind state as a lane.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
-import { AXIS_PX, ink, timeAxis, valueAxis, zoneDate } from "./axes.js";
+import { AXIS_PX, ink, timeAxis, valueAxis } from "./axes.js";
 import { emptyColumns } from "./columns.js";
+import { boundsOf, drawEnvelope } from "./envelope.js";
 import { listenToHands } from "./gestures.js";
 import { drawLanes } from "./lanes.js";
 import { drawBand, drawMarks } from "./marks.js";
 import { palette } from "./palette.js";
 import { calmRange, valueRange } from "./scale.js";
 import { stateNames, stretches } from "./states.js";
+import { zoneDate } from "./zone.js";
 
 /** @typedef {import("./series-buffer.js").Columns} Columns */
 /** @typedef {import("./marks.js").Mark} Mark */
@@ -39,8 +41,16 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
   let window_ = [Date.now() - 300_000, Date.now()];
   /** @type {[number, number] | null} */
   let shown = null;
+  // Asked for with each frame; reading it from the page would make the browser lay it out anew in the midst of a frame.
+  let widthPx = root.clientWidth;
+  /** @type {[number, number]} */
+  let bounds = [Infinity, -Infinity];
   let dragged = false;
 
+  /** @param {uPlot} plot behind the line, over the grid */
+  const drawVeil = (plot) => {
+    if (!isState) drawEnvelope(plot, "y", columns.t, columns.min, columns.max, palette()["series-fill"]);
+  };
   /** @param {uPlot} plot */
   const drawOver = (plot) => {
     if (isState) drawLanes(plot, stretches(columns, Math.min(window_[1], columns.t[columns.t.length - 1] ?? 0)), stateNames(metric.name));
@@ -64,20 +74,18 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
     },
     scales: {
       x: { time: true, range: () => window_ },
-      y: { range: (_plot, low, high) => (isState ? [0, 1] : (shown = calmRange(shown, valueRange(low, high, metric.band)))) },
+      y: { range: () => (isState ? [0, 1] : (shown = calmRange(shown, valueRange(bounds[0], bounds[1], metric.band)))) },
     },
     axes: [timeAxis(zone), isState ? valueAxis({ values: () => [], grid: { show: false } }) : valueAxis()],
     series: [
       {},
-      { label: "min", points: { show: false }, width: 0 },
-      { label: "max", points: { show: false }, width: 0 },
       isState
         ? { label: metric.label, paths: () => null, points: { show: false } }
         : { label: metric.label, stroke: ink("series"), width: 1.5, points: { show: true, filter: dotted, size: 4, fill: ink("series") } },
     ],
-    bands: isState ? [] : [{ series: [2, 1], fill: ink("series-fill") }],
     hooks: {
       drawClear: [(plot) => metric.band && !isState && drawBand(plot, metric.band)],
+      drawAxes: [drawVeil],
       draw: [drawOver],
       setCursor: [(plot) => onCursor?.(plot.cursor.idx ?? null)],
       setSelect: [
@@ -95,7 +103,8 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
 
   const plot = new uPlot(options, aligned(columns), root);
   const observer = new ResizeObserver(() => {
-    if (root.clientWidth > 0) plot.setSize({ width: root.clientWidth, height: root.clientHeight });
+    widthPx = root.clientWidth;
+    if (widthPx > 0) plot.setSize({ width: widthPx, height: root.clientHeight });
   });
   observer.observe(root);
   plot.over.addEventListener("mousedown", () => (dragged = true));
@@ -115,6 +124,7 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
     draw(next, fromMs, toMs) {
       if (Math.abs(window_[1] - window_[0] - (toMs - fromMs)) > 1) shown = null;
       columns = next;
+      bounds = boundsOf(columns.t, [columns.min, columns.max], fromMs, toMs);
       window_ = [fromMs, toMs];
       plot.batch(() => {
         plot.setData(aligned(columns), false);
@@ -126,7 +136,7 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
       return columns.mean[at] === null || columns.t[at] === undefined ? null : { t: columns.t[at], mean: columns.mean[at], min: columns.min[at], max: columns.max[at] };
     },
     get width() {
-      return Math.max(100, root.clientWidth - AXIS_PX - 18);
+      return Math.max(100, widthPx - AXIS_PX - 18);
     },
     destroy() {
       offHands();
@@ -138,7 +148,7 @@ export function createTimeChart(root, { metric, zone, marks, range, onCursor }) 
 
 /** @param {Columns} columns @returns {uPlot.AlignedData} */
 function aligned(columns) {
-  return [columns.t, columns.min, columns.max, columns.mean];
+  return [columns.t, columns.mean];
 }
 
 /** The axis says its unit at its head. @param {uPlot} plot @param {string} unit */
