@@ -34,6 +34,7 @@ def _code_field(*, required: bool) -> forms.CharField:
         label=gettext_lazy("Code of the authenticator app"),
         max_length=32,
         required=required,
+        help_text="" if required else gettext_lazy("If you have set one up."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
 
