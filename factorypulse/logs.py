@@ -5,14 +5,14 @@ from typing import Any
 
 import structlog
 
-from common.proofs import proofs_hidden
-
 
 class ProofFilter(logging.Filter):
     """For the framework's own lines, which name the whole path of whatever it refuses."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass everything on, with proofs taken out."""
+        from common.proofs import proofs_hidden  # Celery's clock reads these settings and loads no room of the product
+
         if isinstance(record.args, tuple):
             record.args = tuple(proofs_hidden(arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
