@@ -62,7 +62,7 @@ def _named_now(text: str, parts: Sequence[Mapping[str, Any]]) -> str:
         with translation.override(settings.LANGUAGE_CODE):
             before = title_of(name)
         if name and before != now:
-            text = re.sub(rf"(?<!\w){re.escape(before)}(?!\w)", lambda _found, now=now: now, text)
+            text = re.sub(rf"(?<!\w){re.escape(before)}(?!\w)", now.replace("\\", r"\\"), text)
     return text
 
 

@@ -4,7 +4,7 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from anomalies.models import Alert, AlertEvent
+from anomalies.models import Alert, AlertEvent, Severity
 from telemetry import figures
 
 register = template.Library()
@@ -40,6 +40,12 @@ _WORDS = {
 def event_word(kind: str) -> str:
     """An entry of the timeline in a word."""
     return _(_WORDS[kind]) if kind in _WORDS else kind.capitalize()
+
+
+@register.filter
+def severity_word(text: str) -> str:
+    """A severity that was written down in the source's language, in the reader's."""
+    return str(Severity(text.lower()).label) if text.lower() in Severity.values else text
 
 
 _WORTH_TELLING_S = 300
