@@ -68,8 +68,10 @@ def _fresh_memories() -> Iterator[None]:
 
 def _clear_cache() -> None:
     from accounts import api_keys
+    from telemetry.ingest import admission
 
     api_keys.keys_forget()
+    admission.plans_forget()
     cache.clear()
 
 

@@ -119,6 +119,8 @@ class JournalWriter:
         while not stopping:
             since_s = began_s
             group, stopping = self._next_group(not_before_s=not_before_s)
+            if not group:
+                continue
             began_s = clock.monotonic_s()
             met = connection.opened if connection else journal_file.file_id(self._directory)
             try:

@@ -103,7 +103,9 @@ class TokenBucket:
 
     def _fill(self) -> None:
         now_s = clock.monotonic_s()
-        self._tokens = min(self._burst * self._share, self._tokens + (now_s - self._at_s) * self._rate * self._share)
+        # Were it ever behind, it must not make a debt of the difference.
+        gone_s = max(0.0, now_s - self._at_s)
+        self._tokens = min(self._burst * self._share, self._tokens + gone_s * self._rate * self._share)
         self._at_s = now_s
 
     def _debt_s(self) -> float:

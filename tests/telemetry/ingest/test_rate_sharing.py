@@ -223,6 +223,16 @@ def test_a_flushed_valkey_forgives_no_debt():
     assert other.round() > 2.0
 
 
+def test_a_clock_that_falls_back_makes_no_debt(monkeypatch):
+    bucket = TokenBucket(rate=100.0, burst=100.0)
+    later_s = clock.monotonic_s() + 7 * 86_400
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "monotonic_s", lambda: later_s)
+        assert bucket.charge(10) == 0
+    assert bucket.wait_s() == 0
+    assert bucket.charge(10) == 0
+
+
 def test_a_quiet_factory_is_told_of_seldom():
     door = Process(rate=10_000.0, burst=10_000.0)
     door.charge(1)
