@@ -83,7 +83,7 @@ class SignupForm(forms.Form):
         if data.get("password") and data.get("email"):
             owner = User(email=data["email"], first_name=data.get("name", ""))
             # The factory that the password is for is not made yet.
-            owner.factory_words = (data.get("name", ""), data.get("address", ""))  # type: ignore[attr-defined]
+            owner.factory_words = (data.get("name", ""), data.get("address", ""))  # type: ignore[attr-defined]  # for `ContextWordsValidator` alone
             _check_password(self, data["password"], owner)
         return data
 

@@ -98,6 +98,8 @@ class DeviceConnection(asyncio.BufferedProtocol):
         self.door.leave(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        # Asked by those alone who had to rest: the debt may be paid since.
+        self._in_debt = self._in_debt and self._owes()
         return self.door.reading[:_READ_IN_DEBT_BYTES] if self._in_debt else self.door.reading
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -164,11 +166,14 @@ class DeviceConnection(asyncio.BufferedProtocol):
             self.door.loop.call_later(min(seconds, _REST_AT_MOST_S), self._rested)
 
     def _rested(self) -> None:
-        self._in_debt = bool(self.key and rate_wait_s(self.key.factory))
-        if self._in_debt and self._transport is not None and hung_up(self._transport):
+        if self._owes() and self._transport is not None and hung_up(self._transport):
             # What it left behind was never acknowledged, and would take hours to read at this rate.
             self.close(Reason.QUOTA_EXCEEDED, "gone before its factory's rate had room for what it sent")
         self._resume("rate")
+
+    def _owes(self) -> bool:
+        """Whether the factory has sent more than its rate has room for."""
+        return self.key is not None and rate_wait_s(self.key.factory) > 0
 
     def overdue(self, now_s: float) -> bool:
         """Whether the device was silent for longer than it may be; while we don't listen, it can't speak."""
