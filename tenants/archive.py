@@ -7,14 +7,13 @@ out.
 """
 
 import io
-import json
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, NamedTuple
 
 import structlog
 from django.core.files.base import File
@@ -24,16 +23,15 @@ from django.utils.translation import gettext as _
 from django_tenants.utils import get_public_schema_name, quote_schema_name, schema_context
 
 from common import clock
-from common.errors import ConflictError, InvalidInputError
+from common.errors import NotFoundError
+from tenants.archive_manifest import ArchiveInvalidError, Manifest
 from tenants.context import factory_context
 from tenants.models import Factory, Plan
 from tenants.provisioning import factory_create, factory_delete
 from tenants.remains import files_of
-from tenants.schemas import migrations_fingerprint
 from tenants.search_path import connection, schema_bound
 
 _log = structlog.get_logger(__name__)
-FORMAT = 1
 # Whoever holds a session's key is that person, so no list of them goes along either.
 _LEFT_OUT = {
     "django_session",
@@ -55,16 +53,17 @@ _SEQUENCES = """
 """
 
 
-class ArchiveInvalidError(InvalidInputError):
-    """The file is no archive of a factory, or damaged."""
+class PlanUnknownError(NotFoundError):
+    """This installation has no plan of that short name."""
 
-    code = "archive_invalid"
+    code = "plan_unknown"
 
 
-class ArchiveVersionError(ConflictError):
-    """The archive was written by another version of the product than the one that reads it."""
+class Restored(NamedTuple):
+    """A factory made of an archive; plan_refused: the plan that the archive names and that it did not get, or empty."""
 
-    code = "archive_version"
+    factory: Factory
+    plan_refused: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +90,14 @@ def _untold(stage: str, done: int, total: int) -> None:
     """Nobody watches."""
 
 
-def archive_write(factory: Factory, target: IO[bytes], *, progress: Progress = _untold) -> dict[str, Any]:
+def archive_write(factory: Factory, target: IO[bytes], *, progress: Progress = _untold) -> Manifest:
     """Write the whole factory to a binary file as of one instant; returns the manifest."""
     with tarfile.open(fileobj=target, mode="w:gz", compresslevel=3) as tar:
         with factory_context(factory), _snapshot():
-            manifest = _manifest(factory)
-            _add(tar, "manifest.json", json.dumps(manifest, indent=1).encode())
-            for number, table in enumerate(manifest["tables"]):
-                progress("tables", number, len(manifest["tables"]))
+            manifest = Manifest.of(factory, tables=_tables_written(factory))
+            _add(tar, "manifest.json", manifest.to_bytes())
+            for number, table in enumerate(manifest.tables):
+                progress("tables", number, len(manifest.tables))
                 _table_write(tar, table)
         with factory_context(factory):
             for part in parts:
@@ -107,24 +106,27 @@ def archive_write(factory: Factory, target: IO[bytes], *, progress: Progress = _
                     progress(part.folder, number, total)
                     _add(tar, f"{part.folder}/{name}", content)
             _files_write(tar, factory, progress)
-    _log.info("factory_archived", factory=factory.slug, tables=len(manifest["tables"]))
+    _log.info("factory_archived", factory=factory.slug, tables=len(manifest.tables))
     return manifest
 
 
-def archive_restore(source: IO[bytes], *, slug: str = "") -> Factory:
+def archive_restore(source: IO[bytes], *, slug: str = "", plan: str = "") -> Restored:
     """Make the factory that an archive holds, under its own address or another; nothing stays when that fails.
 
-    Raises ArchiveInvalidError, ArchiveVersionError, FactoryAddressTakenError and the other errors of addresses.
+    plan: the short name of the plan it gets. Without one it gets the plan that its archive names, when this
+    installation signed that and has such a plan, and else the plan of whoever signs up: an archive may be anybody's,
+    and nobody gives themselves a plan by writing it into a file.
+    Raises PlanUnknownError, ArchiveInvalidError, ArchiveVersionError, FactoryAddressTakenError and the other errors of
+    addresses.
     """
+    chosen = _plan_get(plan) if plan else None
     try:
         with tarfile.open(fileobj=source, mode="r:gz") as tar:
             members = iter(tar)
             manifest = _manifest_read(tar, next(members, None))
-            factory = factory_create(
-                slug=slug or manifest["slug"], name=manifest["name"], time_zone=manifest["time_zone"]
-            )
+            factory = factory_create(slug=slug or manifest.slug, name=manifest.name, time_zone=manifest.time_zone)
             try:
-                _settings_restore(factory, manifest)
+                refused = _settings_restore(factory, manifest, chosen)
                 _contents_restore(factory, manifest, tar, members)
             except BaseException:
                 factory_delete(factory)
@@ -132,8 +134,8 @@ def archive_restore(source: IO[bytes], *, slug: str = "") -> Factory:
     except (tarfile.TarError, EOFError, OSError, KeyError, ValueError) as error:
         told = _("This is no archive of a factory, or it is damaged: %(why)s") % {"why": error}
         raise ArchiveInvalidError(told) from error
-    _log.info("factory_restored", factory=factory.slug, archived_at=manifest["archived_at"])
-    return factory
+    _log.info("factory_restored", factory=factory.slug, archived_at=manifest.archived_at, plan_refused=refused)
+    return Restored(factory, refused)
 
 
 def _files_write(tar: tarfile.TarFile, factory: Factory, progress: Progress) -> None:
@@ -159,34 +161,18 @@ def _snapshot() -> Iterator[None]:
         yield
 
 
-def _manifest(factory: Factory) -> dict[str, Any]:
+def _tables_written(factory: Factory) -> list[str]:
+    """Those that go along row by row."""
+    elsewhere = frozenset[str]().union(*[part.tables for part in parts], _LEFT_OUT)
     with connection.cursor() as cursor:
         cursor.execute(_TABLES, [factory.schema_name])
-        elsewhere = frozenset[str]().union(*[part.tables for part in parts], _LEFT_OUT)
-        tables = [name for (name,) in cursor.fetchall() if name not in elsewhere]
-    return {
-        "format": FORMAT,
-        "slug": factory.slug,
-        "name": factory.name,
-        "time_zone": factory.time_zone,
-        "plan": factory.plan.slug if factory.plan else "",
-        "mfa_required": factory.mfa_required,
-        "idle_minutes": factory.idle_minutes,
-        "archived_at": clock.now().isoformat(),
-        "migrations": migrations_fingerprint(),
-        "tables": tables,
-    }
+        return [name for (name,) in cursor.fetchall() if name not in elsewhere]
 
 
-def _manifest_read(tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, Any]:
+def _manifest_read(tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manifest:
     if member is None or member.name != "manifest.json":
         raise ArchiveInvalidError(_("This is no archive of a factory: it does not begin with a manifest."))
-    manifest: dict[str, Any] = json.loads(_read(tar, member))
-    if manifest["format"] != FORMAT or manifest["migrations"] != migrations_fingerprint():
-        raise ArchiveVersionError(
-            _("This archive was written by another version: restore it with that one, and upgrade afterwards.")
-        )
-    return manifest
+    return Manifest.read(_read(tar, member))
 
 
 def _table_write(tar: tarfile.TarFile, table: str) -> None:
@@ -201,9 +187,9 @@ def _table_write(tar: tarfile.TarFile, table: str) -> None:
 
 
 def _contents_restore(
-    factory: Factory, manifest: dict[str, Any], tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]
+    factory: Factory, manifest: Manifest, tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]
 ) -> None:
-    tables = set(manifest["tables"])
+    tables = set(manifest.tables)
     by_folder = {part.folder: part for part in parts}
     pending = next(members, None)
     # The schema alone: an archive may be anybody's, and must not name a table of the public site.
@@ -260,14 +246,26 @@ def _sequences_catch_up(schema: str) -> None:
             cursor.execute(_CATCH_UP.format(**names), [_quoted(table), column])
 
 
-def _settings_restore(factory: Factory, manifest: dict[str, Any]) -> None:
-    """Its plan, where this installation has one of that name."""
+def _settings_restore(factory: Factory, manifest: Manifest, chosen: Plan | None) -> str:
+    """Set them; returns the plan that the archive names in vain, or nothing."""
     with schema_context(get_public_schema_name()):
-        plan = Plan.objects.filter(slug=manifest["plan"]).first() or factory.plan
-        factory.plan, factory.mfa_required = plan, manifest["mfa_required"]
-        # Archives from before it was there say nothing of it.
-        factory.idle_minutes = manifest.get("idle_minutes", factory.idle_minutes)
+        believed = Plan.objects.filter(slug=manifest.plan).first() if manifest.proved else None
+        factory.plan = chosen or believed or factory.plan
+        factory.mfa_required = manifest.mfa_required
+        if manifest.idle_minutes is not None:
+            factory.idle_minutes = manifest.idle_minutes
         factory.save(update_fields=["plan", "mfa_required", "idle_minutes"])
+    given = factory.plan.slug if factory.plan else ""
+    return manifest.plan if chosen is None and manifest.plan != given else ""
+
+
+def _plan_get(slug: str) -> Plan:
+    with schema_context(get_public_schema_name()):
+        plan: Plan | None = Plan.objects.filter(slug=slug).first()
+        known = ", ".join(Plan.objects.order_by("slug").values_list("slug", flat=True))
+    if plan is None:
+        raise PlanUnknownError(_("There is no plan “%(plan)s” here, but: %(known)s.") % {"plan": slug, "known": known})
+    return plan
 
 
 def _file_restore(factory: Factory, name: str, content: bytes) -> None:

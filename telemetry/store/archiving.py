@@ -8,7 +8,8 @@ from common import clock
 from telemetry.models import Machine
 from telemetry.readings import ReadingBatch
 from telemetry.store import reading_store
-from tenants.archive import ArchiveInvalidError, Part, parts
+from tenants.archive import Part, parts
+from tenants.archive_manifest import ArchiveInvalidError
 
 _DAY_MS = 86_400_000
 _AHEAD_MS = 2 * _DAY_MS

@@ -3,8 +3,9 @@
 import io
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
+from django_tenants.utils import get_public_schema_name, schema_context
 
 from accounts.api_keys import api_key_create, keys_forget, verify_key
 from accounts.models import AuditEntry, User
@@ -23,9 +25,10 @@ from telemetry.models import Machine, Metric
 from telemetry.readings import ReadingBatch, Series
 from telemetry.store import reading_store
 from tenants.addresses import FactoryAddressTakenError
-from tenants.archive import ArchiveInvalidError, ArchiveVersionError, archive_restore, archive_write
+from tenants.archive import PlanUnknownError, archive_restore, archive_write
+from tenants.archive_manifest import ArchiveInvalidError, ArchiveVersionError
 from tenants.context import factories_all, factory_context
-from tenants.models import Domain, Factory
+from tenants.models import Domain, Factory, Plan
 from tenants.provisioning import factory_delete
 from tenants.remains import factory_remains
 from tests.conftest import PASSWORD, FactoryClient, host_of, person_make
@@ -113,7 +116,7 @@ def test_no_archive_lets_its_holder_in_as_somebody_who_is_signed_in(full: Factor
 
 
 def test_it_can_be_restored_beside_itself_under_another_address(full: Factory) -> None:
-    copy = archive_restore(_archived(full), slug=f"{full.slug}-x")
+    copy = archive_restore(_archived(full), slug=f"{full.slug}-x").factory
     try:
         assert _contents(copy)["telemetry_machine"] == _contents(full)["telemetry_machine"]
         assert default_storage.exists(f"{copy.slug}/documents/manual")
@@ -133,7 +136,7 @@ def test_an_address_that_is_taken_is_left_alone(full: Factory) -> None:
 def test_the_trail_goes_along_and_stays_append_only(full: Factory) -> None:
     with factory_context(full):
         api_key_create(name="PLC", scopes=["ingest"])
-    copy = archive_restore(_archived(full), slug=f"{full.slug}-x")
+    copy = archive_restore(_archived(full), slug=f"{full.slug}-x").factory
     try:
         with factory_context(copy):
             assert AuditEntry.objects.filter(action="api_key.created").exists()
@@ -189,22 +192,92 @@ def test_a_file_that_climbs_out_of_the_factory_is_refused(full: Factory) -> None
     assert factory_remains("climber") == []
 
 
-@pytest.mark.parametrize("table", ["tenants_domain", "django_migrations"])
-def test_an_archive_touches_no_table_but_a_factorys(full: Factory, table: str) -> None:
-    """Whoever hands one to an operator may have written it themselves."""
-    hosts, evil = set(Domain.objects.values_list("domain", flat=True)), io.BytesIO()
-    with tarfile.open(fileobj=_archived(full), mode="r:gz") as good, tarfile.open(fileobj=evil, mode="w:gz") as bad:
+def _with_manifest(archive: io.BytesIO, **changes: object) -> io.BytesIO:
+    """The same archive, as somebody may have changed the first page of it."""
+    changed = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="r:gz") as good, tarfile.open(fileobj=changed, mode="w:gz") as bad:
         for member in good:
             file = good.extractfile(member)
             assert file is not None
             content = file.read()
             if member.name == "manifest.json":
-                manifest = json.loads(content)
-                content = json.dumps({**manifest, "tables": [*manifest["tables"], table]}).encode()
+                content = json.dumps({**json.loads(content), **changes}).encode()
             member.size = len(content)
             bad.addfile(member, io.BytesIO(content))
-    evil.seek(0)
+    changed.seek(0)
+    return changed
+
+
+@pytest.mark.parametrize("table", ["tenants_domain", "django_migrations"])
+def test_an_archive_touches_no_table_but_a_factorys(full: Factory, table: str) -> None:
+    """Whoever hands one to an operator may have written it themselves."""
+    hosts, archive = set(Domain.objects.values_list("domain", flat=True)), _archived(full)
+    with tarfile.open(fileobj=archive) as tar:
+        tables = json.loads(tar.extractfile("manifest.json").read())["tables"]  # type: ignore[union-attr]
+    archive.seek(0)
     with pytest.raises(ArchiveInvalidError, match=table):
-        archive_restore(evil, slug="reaching")
+        archive_restore(_with_manifest(archive, tables=[*tables, table]), slug="reaching")
     assert set(Domain.objects.values_list("domain", flat=True)) == hosts
     assert factory_remains("reaching") == []
+
+
+@pytest.fixture
+def on_large_plan(full: Factory) -> Iterator[Factory]:
+    """A factory that has been given more than whoever signs up gets."""
+    free = full.plan
+    with schema_context(get_public_schema_name()):
+        full.plan = Plan.objects.create(slug="large", name="Large", max_machines=1_000)
+        full.save(update_fields=["plan"])
+    yield full
+    with schema_context(get_public_schema_name()):
+        Factory.objects.filter(plan__slug="large").update(plan=free)
+        Plan.objects.filter(slug="large").delete()
+
+
+def test_an_archive_that_this_installation_wrote_keeps_its_plan(on_large_plan: Factory) -> None:
+    restored = archive_restore(_archived(on_large_plan), slug="moved")
+    try:
+        assert (restored.factory.plan, restored.plan_refused) == (on_large_plan.plan, "")
+    finally:
+        factory_delete(restored.factory)
+
+
+def test_nobody_gives_a_factory_a_plan_by_writing_it_into_the_archive(on_large_plan: Factory, settings: Any) -> None:
+    genuine = _archived(on_large_plan)
+    on_large_plan.plan = None
+    forged = _with_manifest(_archived(on_large_plan), plan="large")
+    for archive, secret in (
+        (forged, settings.SECRET_KEY),
+        # From an installation of one's own, where plans are had for the asking.
+        (genuine, "another installation's secret"),
+    ):
+        settings.SECRET_KEY = secret
+        restored = archive_restore(archive, slug="forged")
+        factory_delete(restored.factory)
+        assert (str(restored.factory.plan), restored.plan_refused) == ("Free", "large")
+
+
+def test_whoever_restores_chooses_the_plan(on_large_plan: Factory, tmp_path: Path) -> None:
+    path = tmp_path / "one.factory.tar.gz"
+    path.write_bytes(_with_manifest(_archived(on_large_plan), name="Renamed").getvalue())
+    with pytest.raises(PlanUnknownError, match="free, large"):
+        archive_restore(path.open("rb"), slug="moved", plan="nothing")
+    told = io.StringIO()
+    for plan, given, heard in (("", "free", True), ("large", "large", False)):
+        told.truncate(told.seek(0))
+        call_command("restore", path, slug="moved", plan=plan, stderr=told)
+        moved = next(one for one in factories_all() if one.slug == "moved")
+        try:
+            assert (moved.name, moved.plan.slug if moved.plan else None) == ("Renamed", given)
+            assert ("--plan" in told.getvalue()) is heard
+        finally:
+            factory_delete(moved)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"idle_minutes": 1}, {"mfa_required": "perhaps"}, {"tables": "all"}, {"plan": None}]
+)
+def test_a_manifest_that_says_what_cannot_be_is_told_with_what_is_wrong(full: Factory, changes: dict[str, Any]) -> None:
+    with pytest.raises(ArchiveInvalidError, match=next(iter(changes))):
+        archive_restore(_with_manifest(_archived(full), **changes), slug="odd-one")
+    assert factory_remains("odd-one") == []
