@@ -28,6 +28,7 @@ def main() -> None:
         )
     FOLDER.mkdir(mode=0o711, exist_ok=True)
     keep_or_write("secret_key", secrets.token_urlsafe(60))
+    keep_or_write("postgres_superuser_password", secrets.token_urlsafe(32))
     postgres = keep_or_write("postgres_password", secrets.token_urlsafe(32))
     redis = keep_or_write("redis_password", secrets.token_urlsafe(32))
     mosquitto = keep_or_write("mosquitto_password", secrets.token_urlsafe(32))

