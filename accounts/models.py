@@ -112,13 +112,17 @@ class Invitation(models.Model):
     )
     reach = models.JSONField(_("restricted to"), null=True, blank=True, default=None)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="invitations_sent")
+    invited_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="invitations_sent", verbose_name=_("invited by")
+    )
     created_at = models.DateTimeField(_("sent"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"))
     accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
         ordering: ClassVar[list[str]] = ["-created_at"]
 
     def __str__(self) -> str:
@@ -154,7 +158,9 @@ class ApiKey(models.Model):
     machines = models.JSONField(_("machines"), default=list, blank=True)
     addresses = models.JSONField(_("networks"), default=list, blank=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys", verbose_name=_("made by")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
     last_used_from = models.CharField(_("last used from"), max_length=45, blank=True, editable=False)
@@ -283,6 +289,7 @@ class AuditEntry(models.Model):
     request_id = models.CharField(_("request id"), max_length=64, blank=True)
 
     class Meta:
+        verbose_name = _("audit entry")
         ordering: ClassVar[list[str]] = ["-at", "-id"]
         verbose_name_plural = _("audit entries")
 

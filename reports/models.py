@@ -24,13 +24,20 @@ class Report(Job):
     revision = models.PositiveIntegerField(_("revision"), default=1)
     scheduled = models.BooleanField(_("by schedule"), default=False)
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("asked for by"),
     )
     contents = models.JSONField(_("contents"), default=dict, editable=False)
     data_hash = models.CharField(_("data hash"), max_length=64, blank=True, help_text=_("SHA-256 of the contents."))
     pdf = models.BinaryField(null=True, editable=False)
 
     class Meta(Job.Meta):
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["period_from_at", "period_to_at", "revision"], name="report_revision_once"),
             # Two schedulers make one report.
@@ -69,6 +76,8 @@ class Schedule(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
         ordering: ClassVar[list[str]] = ["weekday", "hour"]
 
     def __str__(self) -> str:

@@ -37,6 +37,8 @@ class Site(models.Model):
     )
 
     class Meta:
+        verbose_name = _("site")
+        verbose_name_plural = _("sites")
         ordering: ClassVar[list[str]] = ["name"]
 
     def __str__(self) -> str:
@@ -54,6 +56,8 @@ class Area(models.Model):
     name = models.CharField(_("name"), max_length=120)
 
     class Meta:
+        verbose_name = _("area")
+        verbose_name_plural = _("areas")
         ordering: ClassVar[list[str]] = ["name"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["site", "name"], name="area_once_per_site")
@@ -73,6 +77,8 @@ class Line(models.Model):
     name = models.CharField(_("name"), max_length=120)
 
     class Meta:
+        verbose_name = _("line")
+        verbose_name_plural = _("lines")
         ordering: ClassVar[list[str]] = ["name"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["site", "name"], name="line_once_per_site")
@@ -102,6 +108,8 @@ class Machine(models.Model):
     )
 
     class Meta:
+        verbose_name = _("machine")
+        verbose_name_plural = _("machines")
         ordering: ClassVar[list[str]] = ["key"]
 
     def __str__(self) -> str:
@@ -148,6 +156,8 @@ class Metric(models.Model):
     last_at = models.DateTimeField(_("last reading"), null=True, blank=True, editable=False)
 
     class Meta:
+        verbose_name = _("metric")
+        verbose_name_plural = _("metrics")
         ordering: ClassVar[list[str]] = ["machine", "name"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["machine", "name"], name="metric_once_per_machine")
@@ -207,6 +217,8 @@ class QuarantinedReading(models.Model):
     )
 
     class Meta:
+        verbose_name = _("quarantined reading")
+        verbose_name_plural = _("quarantined readings")
         ordering: ClassVar[list[str]] = ["-received_at", "-id"]
 
     def __str__(self) -> str:

@@ -64,6 +64,10 @@ class Plan(models.Model):  # type: ignore[django-manager-missing]  # django-tena
     )
     retention_days = models.PositiveIntegerField(_("days of history kept"), default=90)
 
+    class Meta:
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+
     def __str__(self) -> str:
         return self.name
 
@@ -78,7 +82,9 @@ class Factory(TenantMixin):
 
     slug = models.CharField(_("address"), max_length=40, unique=True, validators=[slug_validator])
     name = models.CharField(_("name"), max_length=120)
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="factories")
+    plan = models.ForeignKey(
+        Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="factories", verbose_name=_("plan")
+    )
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     suspended_at = models.DateTimeField(_("suspended"), null=True, blank=True)
@@ -103,7 +109,8 @@ class Factory(TenantMixin):
     auto_drop_schema = False
 
     class Meta:
-        verbose_name_plural = "factories"
+        verbose_name = _("factory")
+        verbose_name_plural = _("factories")
 
     def __str__(self) -> str:
         return self.name

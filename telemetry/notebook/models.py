@@ -26,13 +26,20 @@ class MachineNote(models.Model):
     )
     text = models.TextField(_("note"), max_length=4000)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("author"),
     )
     # Stays when the person has left.
     author_name = models.CharField(_("author"), max_length=254)
     written_at = models.DateTimeField(_("written"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("machine note")
+        verbose_name_plural = _("machine notes")
         ordering: ClassVar[list[str]] = ["-written_at", "-id"]
 
     def __str__(self) -> str:
@@ -50,12 +57,19 @@ class MachineDocument(models.Model):
     size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))
     content_type = models.CharField(max_length=100)
     added_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("added by"),
     )
     added_by_name = models.CharField(_("added by"), max_length=254)
     added_at = models.DateTimeField(_("added"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("machine document")
+        verbose_name_plural = _("machine documents")
         ordering: ClassVar[list[str]] = ["name", "id"]
 
     def __str__(self) -> str:
