@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common import clock
 from telemetry.models import QuarantinedReading
+from telemetry.refusal_words import detail_said, reason_word, source_word
 from telemetry.remedies import remedy
 
 PAGE_SIZE = 50
@@ -20,6 +21,33 @@ SPANS = {
     "week": (timedelta(days=7), _("Last 7 days")),
     "": (None, _("All that is kept")),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One refusal as a page shows it."""
+
+    row: QuarantinedReading
+
+    @property
+    def reason(self) -> str:
+        """Its code in a few words."""
+        return reason_word(self.row.code)
+
+    @property
+    def source(self) -> str:
+        """The door and the key it came by."""
+        return source_word(self.row.source)
+
+    @property
+    def detail(self) -> str | None:
+        """What the door said, in the reader's language; None where it can't be said in it."""
+        return detail_said(self.row.detail)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return str(remedy(self.row.code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +98,10 @@ def refused_page(chosen: RefusedFilter) -> dict[str, Any]:
     rows = list(found[: PAGE_SIZE + 1])
     more = len(rows) > PAGE_SIZE
     return {
-        "rows": [(row, remedy(row.code)) for row in rows[:PAGE_SIZE]],
+        "rows": [Refused(row) for row in rows[:PAGE_SIZE]],
         "older": chosen.query(before=rows[PAGE_SIZE - 1].pk) if more else "",
         "total": chosen.rows().aggregate(total=Sum("count"))["total"] or 0,
-        "codes": _counted(_since(chosen.span), "code"),
+        "codes": [(code, reason_word(code), count) for code, count in _counted(_since(chosen.span), "code")],
         "machines": _counted(_since(chosen.span).exclude(machine=""), "machine"),
         "spans": [(span, label) for span, (_length, label) in SPANS.items()],
     }

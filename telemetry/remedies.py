@@ -33,6 +33,13 @@ _BY_CODE: dict[str, Promise] = {
     "malformed_line": _("Look at the payload: a line is “measurement,machine=M01 field=1.5 time”."),
     "malformed_encoding": _("The body is not what its Content-Encoding says: check the client's compression."),
     "unsupported_media_type": _("Send JSON as application/json, plain or packed with gzip or zstd."),
+    "no_lines": _("The body holds no line that is a point: look at what the gateway sends."),
+    "invalid_precision": _("Name the unit of the timestamps by “precision”: ns, us, ms or s."),
+    "machine_not_of_key": _("Give the device a key of its own, or widen this one's list of machines under API keys."),
+    "qos_not_supported": _("Publish with QoS 1: it is acknowledged once the reading is on disk."),
+    "foreign_topic": _("The topic names another factory: set it to this factory's, as “Connect a machine” shows it."),
+    "unknown_topic": _("Publish to factories/<factory>/devices/<machine>/telemetry."),
+    "broker_gap": _("Give the broker's queue more room, and keep its session over restarts; let devices send again."),
     "store_refused": _("This was acknowledged and is kept. The platform's staff can store it once they have looked."),
     "more_refused": _("More of the same: mend the reasons listed beside it first."),
 }

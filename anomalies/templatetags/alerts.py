@@ -4,10 +4,13 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from anomalies.alerts.entry_words import comment_said, reason_said
 from anomalies.models import Alert, AlertEvent, Severity
 from telemetry import figures
 
 register = template.Library()
+register.filter("comment_said", comment_said)
+register.filter("reason_said", reason_said)
 
 _WORDS = {
     "raised": gettext_noop("Raised"),

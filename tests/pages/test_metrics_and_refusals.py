@@ -132,7 +132,7 @@ def test_refusals_are_narrowed_by_reason_machine_and_time(in_acme, client_for, a
     assert "8 refused" in text(browser.get("/quarantine?span=hour"))
     page = text(browser.get("/quarantine?span=hour&machine=M01"))
     assert "3 refused" in page
-    assert "machine_limit (5)" in page
+    assert "All machines of the plan are taken (5)" in page
     nothing = text(browser.get("/quarantine?code=nonsense&span=nonsense&before=x"))
     assert "Nothing matches" in nothing
 
