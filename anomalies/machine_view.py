@@ -53,7 +53,7 @@ def alert_mark(alert: Alert) -> dict[str, Any]:
         "from": to_ms(alert.since_at),
         "to": to_ms(alert.returned_at) if alert.returned_at else None,
         "severity": alert.severity,
-        "title": alert.title,
+        "title": alert.title_said,
         "metrics": [part.get("metric") for part in alert.evidence.get("metrics") or []],
     }
 
@@ -66,7 +66,7 @@ def maintenance_mark(window: MaintenanceWindow) -> dict[str, Any]:
         "from": to_ms(window.starts_at),
         "to": to_ms(window.ends_at),
         "severity": "",
-        "title": window.reason,
+        "title": _("Maintenance: %(reason)s") % {"reason": window.reason},
         "metrics": [],
     }
 

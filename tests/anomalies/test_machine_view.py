@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.utils import translation
 
 from accounts.models import User
 from anomalies.machine_view import evidence_parts, machine_view_config
@@ -52,6 +53,16 @@ def test_maintenance_of_a_machine_and_of_its_line_is_marked_and_that_of_others_i
     marks = [mark for mark in machine_view_config(pump, [])["marks"] if mark["kind"] == "maintenance"]
     assert sorted(mark["from"] for mark in marks) == [to_ms(now), to_ms(now + timedelta(hours=1))]
     assert all(mark["to"] - mark["from"] == 3_600_000 and mark["metrics"] == [] for mark in marks)
+    assert {mark["title"] for mark in marks} == {"Maintenance: Grease"}
+
+
+def test_a_chart_s_mark_calls_its_alert_as_the_reader_s_language_does(pump: Machine, alert: Alert) -> None:
+    alert.evidence["said"] = {"de": {"title": "Lager über normal", "summary": "…"}}
+    alert.save()
+    with translation.override("de"):
+        [mark] = machine_view_config(pump, [])["marks"]
+    assert mark["title"] == "Lager über normal"
+    assert machine_view_config(pump, [])["marks"][0]["title"] == "Bearing above normal"
 
 
 def test_evidence_is_told_in_the_reader_s_units_and_movement_without_a_zero(alert: Alert) -> None:

@@ -1,6 +1,7 @@
 // @ts-check
 // What stands behind and over a line: the normal band, stretches in which an alert lasted, and planned maintenance.
 
+import { concerns } from "./mark-at.js";
 import { palette } from "./palette.js";
 
 /** @typedef {uPlot} Plot */
@@ -35,8 +36,7 @@ export function drawBand(plot, band) {
 export function drawMarks(plot, marks, metric, toMs) {
   plot.ctx.save();
   for (const mark of marks) {
-    // Only the metrics that explain an alert carry its colour.
-    if (mark.metrics.length > 0 && !mark.metrics.includes(metric)) continue;
+    if (!concerns(mark, metric)) continue;
     const place = across(plot, mark.from, mark.to ?? Math.max(toMs, mark.from + 1));
     if (!place) continue;
     if (mark.kind === "maintenance") drawMaintenance(plot, place);

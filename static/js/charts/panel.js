@@ -4,6 +4,7 @@
 import { serverNow } from "../clock.js";
 import { clockTime, figure } from "../format.js";
 import { keyFigures } from "./columns.js";
+import { markAt } from "./mark-at.js";
 import { stateNames } from "./states.js";
 import { createTimeChart } from "./time-chart.js";
 
@@ -26,13 +27,14 @@ const FIGURES_EVERY_MS = 500;
  */
 export function createPanel(element, { metric, zone, timeline, viewport, loop, marks, range }) {
   const field = (/** @type {string} */ name) => /** @type {HTMLElement | null} */ (element.querySelector(`[data-${name}]`));
-  const [valueAt, readout, empty] = [field("value"), field("readout"), field("empty")];
+  const [valueAt, readout, empty, marked] = [field("value"), field("readout"), field("empty"), field("marked")];
   const figures = { min: field("min"), mean: field("mean"), max: field("max") };
   const chart = createTimeChart(/** @type {HTMLElement} */ (field("plot")), { metric, zone, marks, range, onCursor: read });
   // Charts share one cursor; only the one that is worked with is read out.
   const hearing = new AbortController();
-  element.addEventListener("focusin", () => readout?.setAttribute("aria-live", "polite"), { signal: hearing.signal });
-  element.addEventListener("focusout", () => readout?.removeAttribute("aria-live"), { signal: hearing.signal });
+  const spoken = [readout, marked];
+  element.addEventListener("focusin", () => spoken.forEach((part) => part?.setAttribute("aria-live", "polite")), { signal: hearing.signal });
+  element.addEventListener("focusout", () => spoken.forEach((part) => part?.removeAttribute("aria-live")), { signal: hearing.signal });
   let figuresMs = -Infinity;
   let drawnMs = -Infinity;
   let answered = false;
@@ -62,6 +64,10 @@ export function createPanel(element, { metric, zone, timeline, viewport, loop, m
     if (!readout) return;
     const column = at === null ? null : chart.columnAt(at);
     readout.textContent = column ? `${clockTime(column.t, zone, { day: !isToday(column.t) })}  ${valueText(column)}` : "";
+    if (!marked) return;
+    const mark = column && markAt(marks(), metric.name, column.t, viewport.shown.width / 2);
+    write(marked, mark?.title ?? "");
+    marked.dataset.kind = mark?.kind ?? "";
   }
 
   /** @param {{ mean: number | null, min: number | null, max: number | null }} column */

@@ -3,6 +3,7 @@
 
 import { HISTORY_MS, createFeed } from "../charts/feed.js";
 import { pageFrameLoop } from "../charts/frame-loop.js";
+import { titleOf } from "../charts/mark-at.js";
 import { createPanel } from "../charts/panel.js";
 import { LIVE_MS } from "../charts/view.js";
 import { createViewport } from "../charts/viewport.js";
@@ -174,7 +175,7 @@ export function mergeMark(marks, alert) {
     from: Date.parse(alert.since_at),
     to: alert.returned_at ? Date.parse(alert.returned_at) : null,
     severity: alert.severity,
-    title: alert.title,
+    title: titleOf(alert, document.documentElement.lang),
     metrics: (alert.evidence?.metrics ?? []).map((/** @type {{ metric: string }} */ part) => part.metric),
   };
   const at = marks.findIndex((known) => known.id === mark.id && (known.kind ?? "alert") === "alert");
