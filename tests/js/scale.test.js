@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { calmRange, valueLabels, valueRange } from "../../static/js/charts/scale.js";
+import { bandOfRest, calmRange, valueLabels, valueRange } from "../../static/js/charts/scale.js";
 
 test("the range holds what was measured and the normal band, with air", () => {
   const [low, high] = valueRange(60, 70, [58, 80]);
@@ -13,6 +13,14 @@ test("a quantity that is never negative keeps its zero line", () => assert.equal
 test("a flat line gets room around it", () => {
   const [low, high] = valueRange(5, 5, null);
   assert.ok(low < 5 && high > 5);
+});
+
+test("what hardly moves looks calm before its normal band is known, and what does move is not flattened", () => {
+  const [low, high] = valueRange(183, 183.1, bandOfRest(183, 183.1));
+  assert.ok(high - low > 5);
+  const [bottom, top] = valueRange(10, 20, bandOfRest(10, 20));
+  assert.ok(top - bottom < 12);
+  assert.deepEqual(bandOfRest(0, 0), [0, 0]);
 });
 
 test("nothing measured is a range all the same", () => assert.deepEqual(valueRange(null, null, null), [0, 1]));

@@ -6,6 +6,7 @@ import { figure, fixed } from "../format.js";
 const AIR = 0.08;
 // A little room is kept before the axis closes in, or it would breathe with every cycle of the machine.
 const SHRINK_BELOW = 0.55;
+const REST_SHARE = 0.02;
 
 /**
  * @param {number | null} low @param {number | null} high of what is shown
@@ -25,6 +26,17 @@ export function valueRange(low, high, band) {
   const air = (top - bottom) * AIR;
   // A quantity that is never negative keeps its zero line.
   return [bottom >= 0 && bottom - air < 0 ? 0 : bottom - air, top + air];
+}
+
+/**
+ * Stands in for a normal band that is not known yet, where no axis tells how far apart bottom and top are: noise of a
+ * hundredth must not look like a storm.
+ * @param {number} low @param {number} high of what is shown
+ * @returns {[number, number]}
+ */
+export function bandOfRest(low, high) {
+  const middle = (low + high) / 2;
+  return [middle - Math.abs(middle) * REST_SHARE, middle + Math.abs(middle) * REST_SHARE];
 }
 
 /**

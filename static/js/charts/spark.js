@@ -5,7 +5,7 @@ import { BucketRing } from "./bucket-ring.js";
 import { ColumnsWriter } from "./columns.js";
 import { boundsOf } from "./envelope.js";
 import { palette } from "./palette.js";
-import { calmRange, valueRange } from "./scale.js";
+import { bandOfRest, calmRange, valueRange } from "./scale.js";
 
 /** @typedef {import("./series-buffer.js").SeriesBuffer} SeriesBuffer */
 
@@ -49,7 +49,7 @@ export function createSpark(canvas, band) {
       const columns = writer.end();
       const [lowest, highest] = boundsOf(columns.t, [columns.min, columns.max], fromMs, toMs);
       if (lowest > highest) return;
-      range = calmRange(range, valueRange(lowest, highest, band));
+      range = calmRange(range, valueRange(lowest, highest, band ?? bandOfRest(lowest, highest)));
       const [low, high] = range;
       const pad = 2 * ratio;
       const x = (/** @type {number} */ time) => ((time - fromMs) / (toMs - fromMs)) * (width - 2 * pad);
