@@ -22,7 +22,9 @@ export function mount(root) {
 
   const show = () => {
     const { state, lagMs, sinceMs } = judge();
-    const said = state === "delayed" || state === "lost" ? ` ${age((state === "lost" ? Date.now() - sinceMs : lagMs) / 1000)}` : "";
+    const seconds = state === "lost" ? (Date.now() - sinceMs) / 1000 : lagMs / 1000;
+    // The server may say that it lags before a late reading shows by how much.
+    const said = (state === "delayed" && seconds >= 1) || state === "lost" ? ` ${age(seconds)}` : "";
     const words = `${root.getAttribute(`data-text-${state === "ended" ? "lost" : state}`) ?? ""}${said}`;
     if (text.textContent !== words) text.textContent = words;
     root.dataset.state = state === "ended" ? "lost" : state;
