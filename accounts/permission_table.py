@@ -12,7 +12,7 @@ from accounts.actions import BY_ROLE, BY_SCOPE, EXPLAINED
 from accounts.models import Role
 
 ANYBODY = "anybody"
-SIGN_IN = "sign-in"  # django-allauth's own pages, which ask by themselves who is there
+SIGN_IN = "sign-in"  # django-allauth's pages, and ours made of them, which ask by themselves who is there
 ADMIN = "admin"
 UNKNOWN = "unknown"  # says nothing of who may open it: the tests refuse that
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -35,7 +35,11 @@ class Door:
 
 def doors(urlconf: str | None = None) -> list[Door]:
     """Every URL of a factory, in the order of the URLconf; the admin as one."""
-    return list(_doors(get_resolver(urlconf or settings.ROOT_URLCONF).url_patterns, "/"))
+    found: dict[str, Door] = {}
+    for door in _doors(get_resolver(urlconf or settings.ROOT_URLCONF).url_patterns, "/"):
+        # Of two at one address the first answers: ours stand before those of libraries that they take the place of.
+        found.setdefault(door.path, door)
+    return list(found.values())
 
 
 def roles_for(asked: str) -> list[str]:
@@ -72,7 +76,7 @@ def _asks(view: Callable[..., Any]) -> tuple[tuple[str, str], ...]:
     if getattr(view, "public_page", False) or getattr(kind, "public_page", False):
         return (("*", ANYBODY),)
     module = str(getattr(kind or view, "__module__", ""))
-    if module.startswith(_SIGN_IN_MODULES):
+    if module.startswith(_SIGN_IN_MODULES) or getattr(kind, "sign_in_page", False):
         return (("*", SIGN_IN),)
     if module.startswith(("factorypulse.health", "drf_spectacular.")):
         return (("*", ANYBODY),)

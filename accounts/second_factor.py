@@ -3,11 +3,13 @@
 from typing import Any
 
 from allauth.core import context
-from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from django import forms
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -62,6 +64,29 @@ class PasskeyForm(AddWebAuthnForm):
         initial=True,
         help_text=_("Unlocked by fingerprint, face or PIN. Without the tick it is asked for after the password."),
     )
+
+
+class PasskeyRemoveView(RemoveWebAuthnView):
+    """allauth asks whether the app may go, and of a passkey it does not."""
+
+    sign_in_page = True
+    # DELETE would take it away beside the flow that asks, cleans up and writes the mail.
+    http_method_names = ("get", "post", "head", "options")
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """With whether it may go, so that nobody presses a button in vain."""
+        context: dict[str, Any] = super().get_context_data(**given)
+        return {**context, "may_go": get_adapter().can_delete_authenticator(self.object)}
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Remove it, or say why it stays."""
+        adapter = get_adapter()
+        if not adapter.can_delete_authenticator(self.object):
+            form.add_error(None, adapter.validation_error("cannot_delete_authenticator"))
+            refused: HttpResponse = self.render_to_response(self.get_context_data(form=form), status=422)
+            return refused
+        removed: HttpResponse = super().form_valid(form)
+        return removed
 
 
 def second_factor_enough(user: Any) -> bool:

@@ -17,6 +17,7 @@ from accounts import (
     session_pages,
     wall_link_pages,
 )
+from accounts.second_factor import PasskeyRemoveView
 
 urlpatterns = [
     path("welcome/<str:token>", doors.signup_handover, name="signup_handover"),
@@ -26,6 +27,8 @@ urlpatterns = [
     # Before allauth's of the same addresses, which believe an id token without looking at its signature.
     path("accounts/oidc/<str:provider_id>/login/", identity_sign_in.identity_leave, name="identity_leave"),
     path("accounts/oidc/<str:provider_id>/login/callback/", identity_sign_in.identity_return, name="identity_return"),
+    # Before allauth's of the same name, which takes away the last one, too.
+    path("accounts/2fa/webauthn/keys/<int:pk>/remove/", PasskeyRemoveView.as_view(), name="mfa_remove_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("accounts/3rdparty/", include("allauth.socialaccount.urls")),
