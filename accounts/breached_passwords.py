@@ -67,9 +67,12 @@ def _in_service(url: str, digest: str) -> bool:
         return False
     try:
         # Padded: how long the answer is tells nobody on the way which range was asked for.
-        answer = requests.get(f"{url}{digest[:5]}", headers={"Add-Padding": "true"}, timeout=_WAIT_S)
-        answer.raise_for_status()
+        asked = f"{url}{digest[:5]}"
+        answer = requests.get(asked, headers={"Add-Padding": "true"}, timeout=_WAIT_S, allow_redirects=False)
+        if answer.status_code != requests.codes.ok:
+            raise requests.HTTPError(f"answered {answer.status_code}")
     except requests.RequestException as error:
+        # Its kind alone: the rest may name the address, and that the five digits.
         _log.warning("breached_passwords_not_asked", error=type(error).__name__)
         return False
     rest = digest[5:]

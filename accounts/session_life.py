@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
@@ -35,7 +36,9 @@ _noted: ExpiringMap[tuple[str, str], bool] = ExpiringMap(size=10_000, fresh_s=_N
 
 
 class SessionLifeMiddleware:
-    """Ends a session that is over, notes one that is used, and tells a browser that is signed out to forget."""
+    """Ends a session that is over, notes one that is used, renews one whose person proved themselves again, and tells a
+    browser that is signed out to forget.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -46,7 +49,10 @@ class SessionLifeMiddleware:
             _end(request)
         elif signed_in and (_is_screen(request) or _is_use(request)):
             _note(request)
+        proved_at = _proved_at(request)
         response = self.get_response(request)
+        if signed_in and SESSION_KEY in request.session and _proved_at(request) > proved_at:
+            _renew(request)
         # By the session, because the API's doors make nobody of whoever they refuse.
         if signed_in and SESSION_KEY not in request.session:
             # What was kept by the browser's own cache; what scripts keep, they drop themselves (sign-out.js).
@@ -81,6 +87,20 @@ def sessions_tend() -> int:
     Session.objects.filter(expire_date__lt=now).delete()
     OutstandingToken.objects.filter(expires_at__lt=now).delete()
     return ended
+
+
+def _proved_at(request: HttpRequest) -> float:
+    """When whoever is signed in proved once more who they are, in epoch seconds; 0 if they never did."""
+    records = request.session.get(AUTHENTICATION_METHODS_SESSION_KEY)
+    again = [record for record in records or () if record.get("reauthenticated")]
+    return float(again[-1]["at"]) if again else 0.0
+
+
+def _renew(request: HttpRequest) -> None:
+    """Under a new key: whoever has read the one before is not let into more than they were in already."""
+    before = request.session.session_key
+    request.session.cycle_key()
+    UserSession.objects.filter(session_key=before).update(session_key=request.session.session_key)
 
 
 def _limits() -> dict[str, float]:

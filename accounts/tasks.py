@@ -1,10 +1,12 @@
 """What workers do about people and factories: mails of the public site, errands, exports, and links that end."""
 
 from celery import shared_task
+from django_tenants.utils import get_public_schema_name, schema_context
 
 from accounts.errands import errand_make, errands_tend
 from accounts.exports import export_make, exports_tend
 from accounts.finding import factories_tell
+from accounts.lockout import sign_ins_trim
 from accounts.session_life import sessions_tend
 from accounts.support import support_expire
 from accounts.wall_links import wall_links_expire
@@ -29,6 +31,20 @@ def tend_doors_in_factory(self: FactoryTask) -> None:
     wall_links_expire()
     support_expire()
     sessions_tend()
+
+
+@shared_task
+def trim_sign_ins() -> None:
+    """Every hour: forget who came and who failed long ago, staff's own among them."""
+    with schema_context(get_public_schema_name()):
+        sign_ins_trim()
+    for_each_factory(trim_sign_ins_in_factory)
+
+
+@shared_task(bind=True, base=FactoryTask)
+def trim_sign_ins_in_factory(self: FactoryTask) -> None:
+    """For one factory."""
+    sign_ins_trim()
 
 
 @shared_task(bind=True, base=FactoryTask)

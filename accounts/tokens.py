@@ -1,26 +1,34 @@
 """People's tokens (JWT): bound to the factory and to a session that can be ended, on top of simplejwt's signatures."""
 
 import hmac
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts.login import second_factor_check
 from accounts.models import User
 from common import clock
 from common.errors import NotAuthenticatedError
 from tenants.context import factory_current
+from tenants.session_life import LONGEST_S
 
+_log = structlog.get_logger(__name__)
 FACTORY_CLAIM = "factory"
 _SESSION_CLAIM = "sid"  # the same over every refresh of one login
 _PROOF_CLAIM = "pwd"  # changes with the password, so a new password ends every session
+_BEGUN_CLAIM = "begun"  # when somebody signed in, in epoch seconds
 _PROOF_LENGTH = 16
+# Whoever lost the answer on the way tries again, and is no thief.
+_TRIED_AGAIN = timedelta(seconds=30)
 _ALGORITHM = "HS256"
 
 
@@ -36,17 +44,31 @@ def tokens_issue(user: User) -> dict[str, str]:
     refresh[FACTORY_CLAIM] = _slug()
     refresh[_SESSION_CLAIM] = uuid4().hex
     refresh[_PROOF_CLAIM] = _proof(user)
+    refresh[_BEGUN_CLAIM] = refresh["iat"]
     return {"access": str(refresh.access_token), "refresh": str(refresh)}
 
 
 def tokens_refresh(raw: str) -> dict[str, str]:
-    """New tokens for a refresh token, which is used up. Raises TokenInvalidError, SecondFactorMissingError."""
-    user, old = _verified(RefreshToken, raw)
+    """New tokens for a refresh token, which is used up; two weeks after signing in there are none.
+
+    Raises TokenInvalidError, SecondFactorMissingError.
+    """
+    try:
+        user, old = _verified(RefreshToken, raw)
+    except TokenInvalidError:
+        _end_if_used_before(raw)
+        raise
     # Required since the program signed in: it goes on for the minutes of its access token, and no longer.
     second_factor_check(user)
     new = RefreshToken.for_user(user)
     for claim in (FACTORY_CLAIM, _SESSION_CLAIM, _PROOF_CLAIM):
         new[claim] = old[claim]
+    # Tokens from before it was written down begin now.
+    new[_BEGUN_CLAIM] = begun_s = int(old.get(_BEGUN_CLAIM, old["iat"]))
+    ends_at = datetime_from_epoch(begun_s + LONGEST_S)
+    if ends_at <= clock.now():
+        raise _invalid()
+    new["exp"] = min(new["exp"], begun_s + LONGEST_S)
     _row, first = old.blacklist()
     if not first:  # two programs refreshed at once, and the other one won
         raise _invalid()
@@ -62,6 +84,15 @@ def tokens_end(raw: str) -> None:
         user, token = _verified(RefreshToken, raw)
     except TokenInvalidError:
         user, token = _verified(AccessToken, raw)
+    _session_end(user, token)
+
+
+def access_verify(raw: str) -> tuple[User, Any]:
+    """The person and the token of a raw access token. Raises TokenInvalidError."""
+    return _verified(AccessToken, raw)
+
+
+def _session_end(user: User, token: Any) -> None:
     # The session's own id stands in the blacklist beside single tokens, and expires with the longest of them.
     outstanding, _made = OutstandingToken.objects.get_or_create(
         jti=token[_SESSION_CLAIM],
@@ -75,9 +106,23 @@ def tokens_end(raw: str) -> None:
     BlacklistedToken.objects.get_or_create(token=outstanding)
 
 
-def access_verify(raw: str) -> tuple[User, Any]:
-    """The person and the token of a raw access token. Raises TokenInvalidError."""
-    return _verified(AccessToken, raw)
+class _UsedRefreshToken(RefreshToken):
+    """Read whether or not it was used."""
+
+    def check_blacklist(self) -> None:
+        """Nothing is asked."""
+
+
+def _end_if_used_before(raw: str) -> None:
+    """A used-up token that comes again is a thief's, or their victim's: nobody knows whose, so nobody goes on."""
+    try:
+        user, token = _verified(_UsedRefreshToken, raw)
+    except TokenInvalidError:
+        return
+    used = BlacklistedToken.objects.filter(token__jti=token["jti"]).first()
+    if used is not None and clock.now() - used.blacklisted_at > _TRIED_AGAIN:
+        _session_end(user, token)
+        _log.warning("refresh_token_used_again", person=user.pk)
 
 
 def _verified(kind: type[Token], raw: str) -> tuple[User, Any]:

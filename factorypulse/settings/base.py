@@ -194,7 +194,7 @@ PASSWORD_HASHERS = [
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.common_passwords.CommonStemValidator"},
     {"NAME": "accounts.password_words.ContextWordsValidator"},
     {"NAME": "accounts.breached_passwords.BreachedPasswordValidator"},
 ]
@@ -251,6 +251,8 @@ SOCIALACCOUNT_STORE_TOKENS = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "factorypulse.message_cookie.MessageStorage"
+MESSAGE_COOKIE_NAME = "messages"
 CSRF_FAILURE_VIEW = "factorypulse.api_errors.csrf_failure"
 
 # --- API ----------------------------------------------------------------------------------------------------------
@@ -329,6 +331,7 @@ _EVERY_S = {
     "accounts.tasks.tend_doors": 60.0,
     "accounts.tasks.tend_errands": 60.0,
     "accounts.tasks.tend_exports": 900.0,
+    "accounts.tasks.trim_sign_ins": 3600.0,
     "telemetry.tasks.apply_retention": 3600.0,
     "telemetry.tasks.review_metrics": 60.0,
     "telemetry.tasks.trim_quarantine": 3600.0,

@@ -27,6 +27,7 @@ SESSION_COOKIE_SECURE = True
 # The prefix binds a cookie to the host that set it: no factory's host can set one for another's.
 SESSION_COOKIE_NAME = "__Host-session"
 CSRF_COOKIE_NAME = "__Host-csrf"
+MESSAGE_COOKIE_NAME = "__Host-messages"
 CSRF_COOKIE_SECURE = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -17,10 +18,14 @@ from allauth.mfa.totp.internal.auth import (
 from django.core.cache import cache
 from rest_framework_simplejwt import state
 from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
+from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts import attempts
 from accounts.login import LoginFailedError
 from accounts.models import AuditEntry, User
+from accounts.tokens import TokenInvalidError, tokens_issue, tokens_refresh
+from common import clock
 from tenants.context import factory_context
 from tenants.life import factory_mfa_require
 from tenants.models import Factory
@@ -94,6 +99,37 @@ def test_a_refresh_token_works_once_and_is_no_access_token(anonymous: FactoryCli
     again = anonymous.post_json("/api/v1/auth/refresh", {"refresh": first["refresh"]})
     assert (again.status_code, again.json()["code"]) == (401, "token_invalid")
     assert _probe(anonymous, first["refresh"]) == 401
+
+
+def test_a_used_refresh_token_that_comes_again_later_ends_the_session(
+    anonymous: FactoryClient, viewer: User, acme: Factory
+) -> None:
+    first = _login(anonymous, viewer.email).json()
+    renewed = anonymous.post_json("/api/v1/auth/refresh", {"refresh": first["refresh"]}).json()
+    # At once it is somebody who lost the answer on the way.
+    anonymous.post_json("/api/v1/auth/refresh", {"refresh": first["refresh"]})
+    assert _probe(anonymous, renewed["access"]) == 200
+    with factory_context(acme):
+        BlacklistedToken.objects.update(blacklisted_at=clock.now() - timedelta(minutes=1))
+    anonymous.post_json("/api/v1/auth/refresh", {"refresh": first["refresh"]})
+    assert _probe(anonymous, renewed["access"]) == 401
+    assert anonymous.post_json("/api/v1/auth/refresh", {"refresh": renewed["refresh"]}).status_code == 401
+    assert _probe(anonymous, _login(anonymous, viewer.email).json()["access"]) == 200
+
+
+def test_no_program_goes_on_for_more_than_two_weeks_without_signing_in(in_acme: Factory, viewer: User) -> None:
+    now_s = int(clock.now().timestamp())
+
+    def begun(days: int) -> str:
+        token = RefreshToken(tokens_issue(viewer)["refresh"])
+        token["begun"] = now_s - days * 86_400
+        return str(token)
+
+    with pytest.raises(TokenInvalidError):
+        tokens_refresh(begun(days=14))
+    renewed = RefreshToken(tokens_refresh(begun(days=13))["refresh"])
+    assert (renewed["begun"], renewed["exp"]) == (now_s - 13 * 86_400, now_s + 86_400)
+    assert RefreshToken(tokens_refresh(str(renewed))["refresh"])["exp"] == now_s + 86_400
 
 
 def test_signing_out_ends_every_token_of_the_session_and_no_other(anonymous: FactoryClient, viewer: User) -> None:

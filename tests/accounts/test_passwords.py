@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 
 from accounts.breached_passwords import BreachedPasswordValidator
+from accounts.common_passwords import CommonStemValidator
 from accounts.models import User
 from accounts.password_words import ContextWordsValidator
 from tenants.models import Factory
@@ -98,6 +100,23 @@ def test_a_session_gets_a_new_name_when_somebody_signs_in_and_is_gone_when_they_
     assert not Session.objects.filter(session_key=own).exists()
 
 
+def test_a_session_gets_a_new_name_when_somebody_proves_once_more_who_they_are(
+    in_acme: Factory, operator: User
+) -> None:
+    browser = _in(in_acme, operator.email, PASSWORD)
+    before = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    browser.post("/accounts/reauthenticate/", {"password": "wrong"})
+    assert browser.cookies[settings.SESSION_COOKIE_NAME].value == before
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    own = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    assert own != before
+    assert _inside(browser)
+    assert [session.session_key for session in UserSession.objects.filter(user=operator)] == [own]
+    thief = FactoryClient(host=host_of(in_acme))
+    thief.cookies[settings.SESSION_COOKIE_NAME] = before
+    assert not _inside(thief)
+
+
 def test_a_recovery_code_opens_once(in_acme: Factory, operator: User) -> None:
     TOTP.activate(operator, generate_totp_secret())
     code = RecoveryCodes.activate(operator).get_unused_codes()[0]
@@ -130,6 +149,24 @@ def test_a_factorys_own_name_is_no_password_of_the_one_that_is_being_made(public
     data = {"name": "North Mill", "address": "north-mill", "email": "a@x.example", "time_zone": "UTC"}
     page = public_client.post("/signup", {**data, "password": "NorthMill2026"})
     assert (page.status_code, "anybody would try here first" in page.content.decode()) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "guess",
+    ["basketball", "Dragon2026!", "12monkey34", "liverpool-1892", "sunshinesunshine", "abcabcabcabc", "1111111111",
+     "qwertyuiop", "9876543210", "ababababab!", "lkjhgfdsa12"],
+)  # fmt: skip
+def test_a_common_password_is_none_with_figures_around_it_or_over_and_over(guess: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        CommonStemValidator().validate(guess)
+    assert refused.value.code == "password_too_common"
+
+
+@pytest.mark.parametrize(
+    "own", ["dragon eats sunshine", "monkey-8827462910", "Tschüss, Herr Grün", "ключ от склада", "a bearing runs warm"]
+)
+def test_a_common_word_may_stand_in_a_password_of_ones_own(own: str) -> None:
+    CommonStemValidator().validate(own)
 
 
 STOLEN, UNKNOWN = "correct horse battery", "a password of nobody"

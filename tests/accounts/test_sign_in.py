@@ -1,18 +1,21 @@
 """Signing in: locked accounts, second factors that a factory requires, and sessions."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
-from axes.models import AccessAttempt, AccessFailureLog
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
 from django.test import Client
 
+from accounts.lockout import sign_ins_trim
 from accounts.models import User
 from accounts.second_factor import second_factors_forget
+from common import clock
 from tenants.context import factory_context
 from tenants.life import factory_mfa_require
 from tenants.models import Factory
@@ -44,6 +47,15 @@ def test_ten_failures_lock_an_account_whether_or_not_there_is_one(in_acme: Facto
     assert AccessFailureLog.objects.filter(username=operator.email).exists()
     assert PASSWORD not in str(list(AccessAttempt.objects.values()))
     assert "wrong password" not in str(list(AccessAttempt.objects.values()))
+
+
+def test_who_came_and_who_failed_is_forgotten_after_ninety_days(in_acme: Factory, operator: User) -> None:
+    browser = FactoryClient(host=host_of(in_acme))
+    _try(browser, operator.email, "wrong password")
+    _try(browser, operator.email, PASSWORD)
+    AccessFailureLog.objects.update(attempt_time=clock.now() - timedelta(days=91))
+    assert sign_ins_trim() == 1
+    assert (AccessFailureLog.objects.count(), AccessLog.objects.count()) == (0, 1)
 
 
 @pytest.mark.usefixtures("no_rates")
