@@ -12,7 +12,7 @@ from accounts.access import Access
 from accounts.audit import audit_record
 from accounts.mail import factory_link, mail_send
 from accounts.models import Invitation, User
-from accounts.people import actions_check, people_limit_check, person_rename
+from accounts.people import actions_check, people_limit_check, people_wait, person_rename
 from common import clock
 from common.errors import ConflictError, DomainError, NotFoundError
 
@@ -89,6 +89,7 @@ def invitation_create(*, actor: User, email: str, access: Access | str) -> Invit
     offered.check()
     actions_check(actor, (offered.role, offered.actions))
     address = email.strip().lower()
+    people_wait()
     if User.objects.filter(email__iexact=address).exists():
         raise AlreadyHereError(_("This address belongs to a person of this factory already."))
     if Invitation.objects.filter(email=address, accepted_at=None, revoked_at=None).exists():

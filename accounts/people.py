@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -192,8 +192,18 @@ def person_sockets_close(person: User) -> None:
         transaction.on_commit(partial(sockets_close, factory.slug, user_id=person.pk))
 
 
+def people_wait() -> None:
+    """Let whoever else invites or lets in somebody here be through first; call inside a transaction, to its end.
+
+    Two who ask at once would both find room for one, or nobody of that address.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.people', 0))")
+
+
 def people_limit_check() -> None:
     """Raises PeopleLimitError when everybody that the plan has room for is here or invited."""
+    people_wait()
     limits = limits_of(factory_current())
     waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now()).count()
     if User.objects.filter(is_active=True).count() + waiting >= limits.people:

@@ -65,7 +65,7 @@ def test_a_program_exports_the_factory_and_another_one_is_made_of_the_file(
         assert AuditEntry.objects.filter(action="factory.exported", actor="olga@live.example").count() == 1
     factory_delete(live_factory)
     assert factory_remains(live_factory.slug) == [], "the export itself is gone with its factory"
-    restored = archive_restore(io.BytesIO(content))
+    restored = archive_restore(io.BytesIO(content)).factory
     try:
         with factory_context(restored):
             assert User.objects.get().email == "olga@live.example"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -24,6 +25,7 @@ from accounts.models import AuditEntry, Invitation, Role, User
 from accounts.people import PeopleLimitError, RoleTooHighError
 from common import clock
 from tenants.context import factory_context, factory_current
+from tenants.limits import limits_of
 from tenants.models import Factory, Plan
 from tests.conftest import FactoryClient, host_of
 
@@ -154,6 +156,33 @@ def test_of_many_who_accept_at_once_exactly_one_succeeds(live_factory: Factory) 
     assert outcomes == ["accepted"] + ["invitation_used"] * (racers - 1)
     with factory_context(live_factory):
         assert User.objects.filter(email="raced@live.example").count() == 1
+
+
+def test_of_many_who_invite_at_once_no_more_are_let_in_than_there_is_room_for(
+    live_factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accounts.people.limits_of", lambda factory: replace(limits_of(factory), people=3))
+    with factory_context(live_factory):
+        actor = User.objects.create_user("admin@live.example", PASSWORD, role=Role.ADMIN)
+    start = Barrier(6)
+
+    def race(number: int) -> str:
+        try:
+            with factory_context(live_factory):
+                start.wait(timeout=20)
+                # Twice the same address each, for which there is one place at most.
+                invitation_create(actor=actor, email=f"raced{number // 2}@live.example", access=Role.OPERATOR)
+                return "invited"
+        except (AlreadyHereError, PeopleLimitError) as error:
+            return error.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(race, range(6)))
+    assert outcomes.count("invited") == 2, outcomes
+    with factory_context(live_factory):
+        assert Invitation.objects.values("email").distinct().count() == Invitation.objects.count() == 2
 
 
 def test_a_person_of_the_factory_is_not_invited_again(in_acme: Factory, admin: User, operator: User) -> None:
