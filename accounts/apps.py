@@ -15,12 +15,15 @@ class AccountsConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in
 
         from accounts import audit_export  # noqa: F401  # workers make its errands
+        from accounts.factory_changes import others_note
         from accounts.second_factor import second_factor_enough
         from accounts.session_life import session_started
         from tenants.consumers import lets_in
+        from tenants.life import others_acted
         from tenants.roles import factory_migrated
 
         lets_in.append(second_factor_enough)
+        others_acted.connect(others_note, dispatch_uid="accounts.factory_changes")
         user_logged_in.connect(session_started, dispatch_uid="accounts.session_life")
         post_delete.connect(_session_ended, sender="usersessions.UserSession", dispatch_uid="accounts.sessions")
         post_migrate.connect(factory_migrated, sender=self, dispatch_uid="tenants.roles")

@@ -1,4 +1,4 @@
-"""What an owner does to the factory as a whole, the same on the page and by the API; each written down."""
+"""What becomes of the factory as a whole, by an owner on the page or by the API, or by others: each written down."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from accounts.attempts import attempt
 from accounts.audit import audit_record
 from accounts.models import User
 from common.errors import InvalidInputError
+from tenants.context import factory_context
 from tenants.life import factory_delete_later, factory_idle_set, factory_keep, factory_mfa_require, factory_rename
 from tenants.models import DomainClaim, Factory
 from tenants.own_domain import own_domain_claim, own_domain_prove, own_domain_remove
@@ -35,6 +36,12 @@ def factory_change(
     factory_mfa_require(factory, required=mfa_required)
     factory_idle_set(factory, minutes=idle_minutes)
     audit_record(actor=actor, action="factory.changed", target=factory.slug, before=before, after=factory_told(factory))
+
+
+def others_note(factory: Factory, deed: str, by: str, before: Any, after: Any, **_signal: Any) -> None:
+    """Receives `tenants.life.others_acted`: what staff and operators do stands in the factory's own trail."""
+    with factory_context(factory):
+        audit_record(actor=by, action=f"factory.{deed}", target=factory.slug, before=before, after=after)
 
 
 def factory_prove(*, actor: User, factory: Factory, confirm: str, password: str, address: str) -> None:

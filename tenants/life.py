@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.translation import gettext as _
 from django_tenants.utils import get_public_schema_name, schema_context
 
@@ -18,6 +19,10 @@ from tenants.provisioning import factory_delete
 
 _log = structlog.get_logger(__name__)
 GRACE = timedelta(days=7)
+OPERATOR = "operator"
+# Sent in the transaction of what others than its own people do to a factory, with `factory`, `deed`, `by` (who, in a
+# word), `before` and `after`: the floor above writes it down for them.
+others_acted = Signal()
 
 
 class FactoryStateError(ConflictError):
@@ -50,15 +55,26 @@ def factory_idle_set(factory: Factory, *, minutes: int) -> None:
     _change(factory, idle_minutes=minutes)
 
 
-def factory_suspend(factory: Factory, *, reason: str) -> None:
+def factory_suspend(factory: Factory, *, reason: str, by: str = OPERATOR) -> None:
     """Shut every door within a second; nothing is lost, and devices are refused until it is opened again."""
-    _change(factory, suspended_at=clock.now(), suspended_reason=reason.strip()[:200])
+    with transaction.atomic():
+        _change(factory, suspended_at=clock.now(), suspended_reason=reason.strip()[:200])
+        others_told(factory, deed="suspended", by=by, after={"reason": factory.suspended_reason})
     sockets_close(factory.slug)
 
 
-def factory_resume(factory: Factory) -> None:
+def factory_resume(factory: Factory, *, by: str = OPERATOR) -> None:
     """Open the doors again."""
-    _change(factory, suspended_at=None, suspended_reason="")
+    with transaction.atomic():
+        _change(factory, suspended_at=None, suspended_reason="")
+        others_told(factory, deed="resumed", by=by)
+
+
+def others_told(
+    factory: Factory, *, deed: str, by: str, before: dict[str, str] | None = None, after: dict[str, str] | None = None
+) -> None:
+    """Say what somebody who is none of its people has done to a factory; call inside the deed's transaction."""
+    others_acted.send(sender=Factory, factory=factory, deed=deed, by=by, before=before, after=after)
 
 
 def factory_delete_later(factory: Factory, *, grace: timedelta = GRACE) -> None:
