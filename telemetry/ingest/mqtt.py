@@ -24,12 +24,14 @@ from telemetry.ingest.admission import refused_charge
 from telemetry.ingest.doors import refusals_append
 from telemetry.ingest.journal import Journal, JournalError, JournalFullError
 from telemetry.ingest.messages import gathered_append, messages_gather
+from telemetry.ingest.mqtt_answers import puback_encode
 from telemetry.ingest.mqtt_keys import key_check, keys_gone
 from telemetry.ingest.mqtt_line import connections_possible
-from telemetry.ingest.mqtt_packets import Connect, Publish, Reason, puback_encode
+from telemetry.ingest.mqtt_pace import READ_BYTES
+from telemetry.ingest.mqtt_packets import Connect, Publish, Reason
 from telemetry.ingest.mqtt_resends import Resends, record
 from telemetry.ingest.mqtt_room import DoorRoom
-from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, READ_BYTES, DeviceConnection
+from telemetry.ingest.mqtt_session import MESSAGE_COST_BYTES, DeviceConnection
 from telemetry.ingest.refusals import Refusal, excerpt, sayable
 
 _log = structlog.get_logger(__name__)

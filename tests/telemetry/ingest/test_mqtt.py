@@ -217,7 +217,7 @@ async def test_a_device_that_falls_silent_is_hung_up_on(door):
 
 
 async def test_who_says_nothing_at_all_is_hung_up_on(door, monkeypatch):
-    monkeypatch.setattr("telemetry.ingest.mqtt_session.CONNECT_WITHIN_S", 0.2)
+    monkeypatch.setattr("telemetry.ingest.mqtt_pace.CONNECT_WITHIN_S", 0.2)
     line = await Line.open(door)
     assert await line.hear() == b""
 
@@ -267,7 +267,7 @@ async def test_a_flood_far_over_the_plan_is_read_little_by_little(door, journal)
 
 
 async def test_who_hangs_up_in_debt_is_let_go_and_not_read_for_hours(door, journal, monkeypatch):
-    monkeypatch.setattr("telemetry.ingest.mqtt_session._REST_AT_MOST_S", 0.05)
+    monkeypatch.setattr("telemetry.ingest.mqtt_pace._REST_AT_MOST_S", 0.05)
     admission._buckets.put("mill", admission.TokenBucket(rate=1.0, burst=10.0))
     line = await connected(door)
     line.writer.write(flood(3_000))

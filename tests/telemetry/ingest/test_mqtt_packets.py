@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.ingest.mqtt_answers import connack_encode, disconnect_encode, puback_encode, suback_encode
 from telemetry.ingest.mqtt_packets import (
     Connect,
     Decoder,
@@ -15,10 +16,6 @@ from telemetry.ingest.mqtt_packets import (
     Subscribe,
     Unexpected,
     UnsupportedVersionError,
-    connack_encode,
-    disconnect_encode,
-    puback_encode,
-    suback_encode,
 )
 from telemetry.ingest.mqtt_properties import IN_PUBLISH
 from telemetry.ingest.mqtt_wire import (
