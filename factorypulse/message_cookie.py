@@ -1,7 +1,5 @@
 """Messages for the next page travel in a cookie of the page's own host alone, or in the session when there are many."""
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
@@ -19,4 +17,4 @@ class MessageCookie(CookieStorage):
 class MessageStorage(FallbackStorage):
     """The cookie first, as the framework does it."""
 
-    storage_classes: ClassVar[tuple[type, ...]] = (MessageCookie, SessionStorage)  # type: ignore[assignment]
+    storage_classes = (MessageCookie, SessionStorage)
