@@ -9,8 +9,8 @@ from django.db import transaction
 from anomalies.alerts.opening import SILENCE, Finding, alert_raise, alert_return
 from anomalies.alerts.sentences import silence_summary, silence_title
 from anomalies.alerts.words import words_say
+from anomalies.health import health_publish
 from anomalies.models import Alert, AlertState, HealthStatus, MachineHealth, Severity
-from anomalies.watch import health_publish
 from common import clock
 from common.times import from_ms, to_ms
 from telemetry.equipment import machine_state

@@ -20,13 +20,14 @@ from anomalies.detection.train import machine_learn, progress_measure, training_
 from anomalies.detection.versions import teaching_ask, teaching_done
 from anomalies.detector_challenge import challenge_begin
 from anomalies.detector_tasks import replay_advance, replays_resume
+from anomalies.health import health_publish
 from anomalies.models import MachineHealth
 from anomalies.notify import outbox
 from anomalies.notify.charts import charts_warm
 from anomalies.notify.escalating import escalations_advance
 from anomalies.receivers import evaluation_begins, evaluation_took
 from anomalies.silence import silence_watch
-from anomalies.watch import health_publish, machines_evaluate
+from anomalies.watch import machines_evaluate
 from common import clock
 from common.times import to_ms
 from telemetry.equipment import machine_state

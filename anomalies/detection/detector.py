@@ -41,11 +41,9 @@ _SLOWEST_TRACKED = 3
 _TAUGHT_SHARE = 2.0 / 3.0
 # A feature within this many standard deviations of its band's middle is never an alert by itself.
 _SMALLEST_LIMIT = 4.0
-# The forest's score saturates, and it has no unit: it may double what the levels say, never speak alone.
-_FOREST_WEIGHT = 2.0
 _FOREST_ROWS = 20_000
 _SMALLEST_FOREST_MARGIN = 0.1
-_SCORED_SHARE = 0.5
+SCORED_SHARE = 0.5
 # A young model has seen little of the day's drift: its limits are wider, by a half at first and hardly after a day.
 _YOUNG_ALLOWANCE = 0.5
 _YOUNG_SPAN_MS = 2 * 3_600_000
@@ -87,20 +85,6 @@ class Detector:
         return (cells + max(self.clock.hold.values(), default=1)) * self.clock.step_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """A window scored: 1 is the threshold.
-
-    t_ms: (n,) cell starts; score: (n,), NaN where too little is known; ratio: (n, f), each feature's deviation in its
-    own limits; matrix: (n, f), the features themselves.
-    """
-
-    t_ms: Int64Array
-    score: Float64Array
-    ratio: Float64Array
-    matrix: Float64Array
-
-
 def learning_progress(*, cells: int, span_ms: int) -> float:
     """How much of the history that teaching needs is there, 0 to 1."""
     return float(min(1.0, cells / ENOUGH_CELLS, span_ms / ENOUGH_SPAN_MS))
@@ -120,7 +104,7 @@ def detector_fit(
     features = features_of(early, hold=[clock.hold.get(name, 1) for name in grid.metrics])
     anchor = anchor_for(early)
     matrix = feature_matrix(grid, features, anchor)
-    usable = np.isfinite(matrix).mean(axis=1) >= _SCORED_SHARE if features else np.zeros(len(grid), bool)
+    usable = np.isfinite(matrix).mean(axis=1) >= SCORED_SHARE if features else np.zeros(len(grid), bool)
     if int(usable.sum()) < least_cells - LOOKBACK:
         raise NotEnoughDataError(f"{int(usable.sum())} usable cells")
     taught_ms = int(usable.sum()) * clock.step_ms
@@ -162,27 +146,10 @@ def _followed(grid: Grid, clock: Clock, roles: Mapping[str, Role]) -> Int64Array
     return np.array(fast or range(len(grid.metrics)), dtype=np.int64)
 
 
-def detector_score(detector: Detector, grid: Grid, *, start: int = 0) -> Scores:
-    """Score the rows of a window from `start` on; they want `lookback_ms` of history before, or they are not scored."""
-    matrix = feature_matrix(grid, detector.features, detector.anchor)[start:]
-    ratio = deviation(matrix, detector.bands) / detector.limits
-    known = np.isfinite(matrix)
-    level = np.fmax.reduce(ratio, axis=1, initial=0.0)
-    whole = np.asarray(known.all(axis=1))
-    forest = np.zeros(len(matrix))
-    if whole.any() and np.isfinite(detector.limits).any():
-        raw = forest_score(detector.forest, matrix[whole])
-        forest[whole] = (raw - detector.forest_usual) / (detector.forest_limit - detector.forest_usual)
-    score = np.maximum(level, np.minimum(forest, _FOREST_WEIGHT * level))
-    # A window may still be half full where the cell itself is a gap: that is not scored either.
-    scored = (known.mean(axis=1) >= _SCORED_SHARE) & (np.isfinite(grid.level[start:]).mean(axis=1) >= _SCORED_SHARE)
-    return Scores(grid.t_ms[start:], np.where(scored, score, np.nan), ratio, matrix)
-
-
 def _without_long_gaps(grid: Grid) -> Grid:
     """Gaps, and stretches of a reading now and then, cut so that no window reaches over what is left of them."""
     known = np.asarray(np.isfinite(grid.level).any(axis=1), dtype=np.float64)
-    dense = rolling_mean(known, LONG) >= _SCORED_SHARE
+    dense = rolling_mean(known, LONG) >= SCORED_SHARE
     position = np.arange(len(grid))
     since_dense = position - np.maximum.accumulate(np.where(dense, position, -LOOKBACK))
     return _take(grid, np.flatnonzero(since_dense < LOOKBACK))
@@ -192,7 +159,7 @@ def _known_metrics(grid: Grid) -> Grid:
     """Without metrics that are mostly gaps: a detector can't stand on them."""
     alive = np.isfinite(grid.level).any(axis=1)
     share = np.isfinite(grid.level[alive]).mean(axis=0) if alive.any() else np.zeros(len(grid.metrics))
-    keep = np.flatnonzero(share >= _SCORED_SHARE)
+    keep = np.flatnonzero(share >= SCORED_SHARE)
     return Grid(
         grid.step_ms,
         tuple(grid.metrics[column] for column in keep),
@@ -271,6 +238,9 @@ def detector_from_parts(arrays: Mapping[str, NDArray[Any]], described: Mapping[s
     features = tuple(Feature(metric, Aspect(aspect), window) for metric, aspect, window in described["features"])
     if len(features) != len(arrays["limits"]):
         raise ValueError("features and limits don't belong together")
+    forest = Forest.from_arrays({n.removeprefix("forest_"): a for n, a in arrays.items() if n.startswith("forest_")})
+    if forest.features > len(features):
+        raise ValueError("the forest asks for features that are not there")
     return Detector(
         clock=Clock(described["step_ms"], described["hold"]),
         metrics=tuple(described["metrics"]),
@@ -278,7 +248,7 @@ def detector_from_parts(arrays: Mapping[str, NDArray[Any]], described: Mapping[s
         anchor=Anchor(arrays["center"], arrays["floor"]),
         bands=Bands(*(arrays[f"band_{name}"] for name in _BAND_COLUMNS)),
         limits=arrays["limits"],
-        forest=Forest.from_arrays({n.removeprefix("forest_"): a for n, a in arrays.items() if n.startswith("forest_")}),
+        forest=forest,
         forest_usual=described["forest_usual"],
         forest_limit=described["forest_limit"],
         normal={name: (band[0], band[1]) for name, band in described["normal"].items()},

@@ -1,12 +1,14 @@
 """Which metrics carry an anomaly: observed, expected, and each one's share. Pure: numpy alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.detection.detector import Detector, Scores
+from anomalies.detection.detector import Detector
 from anomalies.detection.features import Aspect
+from anomalies.detection.scoring import Scores
 from anomalies.detection.stream import Watched, Witness
 from telemetry.readings import Float64Array
 
@@ -32,6 +34,16 @@ class Carrier:
     low: float
     high: float
     aspect: Aspect
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a detector noticed: since when, when it was sure (both event time), how far out, and what carries it."""
+
+    since_ms: int
+    found_ms: int
+    peak: float
+    carriers: Sequence[Carrier]
 
 
 def carriers_of(detector: Detector, watched: Watched, *, from_ms: int, to_ms: int) -> list[Carrier]:

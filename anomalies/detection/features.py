@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from anomalies.detection.grid import Grid
+from anomalies.detection.stacking import stacked, stacks_of
 from telemetry.readings import Float64Array
 
 SHORT, LONG, SPREAD = 10, 60, 30  # cells
@@ -73,21 +74,53 @@ def feature_matrix(grid: Grid, features: Sequence[Feature], anchor: Anchor) -> F
 
     Looks back only. NaN where less than half of a window is known: a gap is never normal, it is not scored.
     """
-    matrix = np.full((len(grid), len(features)), np.nan)
-    column_of = {metric: column for column, metric in enumerate(grid.metrics)}
-    centered = grid.level - anchor.center
+    return feature_matrices([(grid, features, anchor)])[0]
+
+
+def feature_matrices(asked: Sequence[tuple[Grid, Sequence[Feature], Anchor]]) -> list[Float64Array]:
+    """The same for many machines at once, each exactly as alone: numpy is called for a stack of their metrics."""
+    found = [np.full((len(grid), len(features)), np.nan) for grid, features, _anchor in asked]
+    for together in stacks_of([grid.level.shape for grid, _features, _anchor in asked]):
+        _fill([asked[at] for at in together], [found[at] for at in together])
+    return found
+
+
+def _fill(asked: Sequence[tuple[Grid, Sequence[Feature], Anchor]], found: Sequence[Float64Array]) -> None:
+    centered = stacked([grid.level - anchor.center for grid, _features, anchor in asked])
+    # The single arrays that a feature's rolling mean may be of, made only where some machine asks for it.
     calm = without_glitches(centered)
-    # Against the near past: a load cycle of minutes is no restlessness.
     around = rolling_mean(calm, SHORT)
-    for at, feature in enumerate(features):
-        column = column_of[feature.metric]
-        if feature.aspect is Aspect.LEVEL:
-            matrix[:, at] = rolling_mean(calm[:, column], feature.window) + anchor.center[column]
-            continue
-        moves = grid.spread if feature.aspect is Aspect.RIPPLE else np.abs(centered - around)
-        # The mean of logarithms, so that one wild cell in the window weighs little.
-        matrix[:, at] = rolling_mean(np.log(moves[:, column] + anchor.floor[column]), feature.window)
-    return matrix
+    floor = np.concatenate([anchor.floor for _grid, _features, anchor in asked])
+    center = np.concatenate([anchor.center for _grid, _features, anchor in asked])
+    for (aspect, window), places in _places(asked).items():
+        columns = np.array([column for column, _machine, _at in places])
+        if aspect is Aspect.LEVEL:
+            # Against the near past: a load cycle of minutes is no restlessness.
+            values = (around if window == SHORT else rolling_mean(calm, window))[:, columns] + center[columns]
+        else:
+            moves = (
+                stacked([grid.spread for grid, _features, _anchor in asked])
+                if aspect is Aspect.RIPPLE
+                else np.abs(centered - around)
+            )
+            # The mean of logarithms, so that one wild cell in the window weighs little.
+            values = rolling_mean(np.log(moves[:, columns] + floor[columns]), window)
+        for value, (_column, machine, at) in zip(values.T, places, strict=True):
+            found[machine][:, at] = value[len(value) - len(found[machine]) :]
+
+
+def _places(
+    asked: Sequence[tuple[Grid, Sequence[Feature], Anchor]],
+) -> dict[tuple[Aspect, int], list[tuple[int, int, int]]]:
+    """For each aspect and window: which column of the stack becomes which machine's which feature."""
+    places: dict[tuple[Aspect, int], list[tuple[int, int, int]]] = {}
+    first = 0
+    for machine, (grid, features, _anchor) in enumerate(asked):
+        column_of = {metric: first + column for column, metric in enumerate(grid.metrics)}
+        for at, feature in enumerate(features):
+            places.setdefault((feature.aspect, feature.window), []).append((column_of[feature.metric], machine, at))
+        first += len(grid.metrics)
+    return places
 
 
 def without_glitches(values: Float64Array) -> Float64Array:

@@ -3,7 +3,7 @@
 Liu, Ting, Zhou, "Isolation Forest", ICDM 2008. `forest_score` equals scikit-learn's `score_samples` within 1e-12.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from telemetry.readings import Float64Array
 
 TREES = 100
 SAMPLES_PER_TREE = 256
-_ROWS_AT_ONCE = 2_048
+# Rows of one walk: what it needs on the way (eight bytes a row and tree, a few times) stays with some megabytes.
+ROWS_AT_ONCE = 2_048
 # Beyond it a 32-bit number is infinite.
 _LARGEST = 3e38
 
@@ -64,10 +65,17 @@ class Forest:
             usual_path=float(usual_path),
         )
         nodes = len(forest.limit)
+        if not nodes or any(len(part) != nodes for part in (forest.split_on, forest.left, forest.right, forest.path)):
+            raise ValueError("the forest's arrays are not of one length")
         pointers = np.concatenate([forest.roots, forest.left, forest.right])
-        if not nodes or pointers.min() < 0 or pointers.max() >= nodes or forest.split_on.min() < 0:
+        if pointers.min() < 0 or pointers.max() >= nodes or forest.split_on.min() < 0:
             raise ValueError("the forest's arrays point outside of it")
         return forest
+
+    @property
+    def features(self) -> int:
+        """How many features a row must have at least."""
+        return int(self.split_on.max()) + 1
 
 
 def forest_fit(rows: Float64Array, *, seed: int) -> tuple[Forest, Any]:
@@ -82,57 +90,17 @@ def forest_fit(rows: Float64Array, *, seed: int) -> tuple[Forest, Any]:
 
 def forest_score(forest: Forest, rows: Float64Array) -> Float64Array:
     """How easily each finite row is isolated, shape (n,), in (0, 1]: about 0.5 is usual, towards 1 is odd."""
-    # scikit-learn splits on 32-bit values; comparing with 64 bits would send ties the other way.
-    values = np.ascontiguousarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float32)
+    values = values_compared(rows)
     scores = np.empty(len(values))
-    for start in range(0, len(values), _ROWS_AT_ONCE):
-        part = values[start : start + _ROWS_AT_ONCE]
-        scores[start : start + _ROWS_AT_ONCE] = _mean_path(forest, part)
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        part = values[start : start + ROWS_AT_ONCE]
+        scores[start : start + ROWS_AT_ONCE] = _mean_path(forest, part)
     return np.exp2(-scores / forest.usual_path)
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedForests:
-    """The forests of many machines one after another, to be walked in one go; build it anew when a model changes.
-
-    node: (machines, trees), where each walk begins. steps: (nodes, 2), where it goes right and left.
-    """
-
-    node: NDArray[np.int64]
-    split_on: NDArray[np.int64]
-    limit: Float64Array
-    steps: NDArray[np.int64]
-    path: Float64Array
-    depth: int
-    usual_path: Float64Array
-
-
-def forests_join(forests: Sequence[Forest]) -> JoinedForests:
-    """Join forests of equally many trees."""
-    offsets = np.cumsum([0, *(len(forest.limit) for forest in forests[:-1])])
-    pairs = list(zip(forests, offsets.tolist(), strict=True))
-    return JoinedForests(
-        node=np.array([forest.roots.astype(np.int64) + offset for forest, offset in pairs]),
-        split_on=np.concatenate([forest.split_on.astype(np.int64) for forest in forests]),
-        limit=np.concatenate([forest.limit for forest in forests]),
-        steps=np.concatenate(
-            [np.column_stack([forest.right, forest.left]).astype(np.int64) + offset for forest, offset in pairs]
-        ),
-        path=np.concatenate([forest.path for forest in forests]),
-        depth=max(forest.depth for forest in forests),
-        usual_path=np.array([forest.usual_path for forest in forests]),
-    )
-
-
-def forests_score(joined: JoinedForests, rows: Float64Array) -> Float64Array:
-    """One finite row of each machine, shape (machines, f), by its own forest: what `forest_score` gives for each."""
-    values = np.ascontiguousarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float32)
-    flat, first = values.ravel(), (np.arange(len(values)) * values.shape[1])[:, None]
-    node, steps = joined.node, joined.steps.ravel()
-    for _ in range(joined.depth):
-        goes_left = flat.take(first + joined.split_on.take(node)) <= joined.limit.take(node)
-        node = steps.take(2 * node + goes_left)
-    return np.asarray(np.exp2(-(joined.path.take(node).sum(axis=1) / joined.node.shape[1]) / joined.usual_path))
+def values_compared(rows: Float64Array) -> NDArray[np.float32]:
+    """Rows as trees compare them: scikit-learn splits on 32-bit values, and 64 bits would send ties the other way."""
+    return np.ascontiguousarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float32)
 
 
 def _mean_path(forest: Forest, values: NDArray[np.float32]) -> Float64Array:

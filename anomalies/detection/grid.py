@@ -67,6 +67,18 @@ class CellColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class CellTable:
+    """Cells of many series; columns: a number for whose each one is."""
+
+    columns: Int64Array
+    t_ms: Int64Array
+    minimum: Float64Array
+    maximum: Float64Array
+    mean: Float64Array
+    count: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """How a machine's time is cut: cell length, and how long each metric's value stands (in cells, at least 1)."""
 
@@ -123,20 +135,26 @@ def clock_for(intervals_ms: Mapping[str, float]) -> Clock:
 
 def grid_from_cells(cells: Sequence[Cells], clock: Clock, *, from_ms: int, to_ms: int) -> Grid:
     """Lay cells on a clock from `from_ms` (rounded down to a cell) to `to_ms` (that cell is left out)."""
+    metrics = tuple(part.metric for part in cells)
+    columns = np.repeat(np.arange(len(cells)), np.array([len(part.t_ms) for part in cells], dtype=np.int64))
+    names = ("t_ms", "minimum", "maximum", "mean", "count")
+    parts = (np.concatenate([getattr(part, name) for part in cells] or [np.zeros(0)]) for name in names)
+    return grid_filled(metrics, clock, CellTable(columns, *parts), from_ms=from_ms, to_ms=to_ms)
+
+
+def grid_filled(metrics: tuple[str, ...], clock: Clock, cells: CellTable, *, from_ms: int, to_ms: int) -> Grid:
+    """The same of a table, whose columns are places in `metrics`."""
     step = clock.step_ms
     first, last = from_ms // step, to_ms // step
-    t_ms = np.arange(first, max(last, first), dtype=np.int64) * step
-    shape = (len(t_ms), len(cells))
-    level, low, high, spread = (np.full(shape, np.nan) for _ in range(4))
-    for column, part in enumerate(cells):
-        row = part.t_ms // step - first
-        inside = (row >= 0) & (row < len(t_ms))
-        at = row[inside]
-        level[at, column] = part.mean[inside]
-        low[at, column], high[at, column] = part.minimum[inside], part.maximum[inside]
-        spread[at, column] = _spread_in_cell(part)[inside]
-        level[:, column] = _held(level[:, column], clock.hold.get(part.metric, 1))
-    return Grid(step, tuple(part.metric for part in cells), t_ms, level, low, high, spread)
+    times = np.arange(first, max(last, first), dtype=np.int64) * step
+    row = cells.t_ms.astype(np.int64) // step - first
+    inside = (row >= 0) & (row < len(times))
+    at = (row[inside], cells.columns[inside])
+    level, low, high, spread = (np.full((len(times), len(metrics)), np.nan) for _ in range(4))
+    level[at], low[at], high[at] = cells.mean[inside], cells.minimum[inside], cells.maximum[inside]
+    spread[at] = _spread_in_cell(cells)[inside]
+    holds = np.array([clock.hold.get(metric, 1) for metric in metrics], dtype=np.int64)
+    return Grid(step, metrics, times, _held(level, holds), low, high, spread)
 
 
 def cells_from_series(series: Series, step_ms: int) -> CellColumns:
@@ -157,23 +175,22 @@ def cells_from_series(series: Series, step_ms: int) -> CellColumns:
     )
 
 
-def _spread_in_cell(part: Cells) -> Float64Array:
+def _spread_in_cell(cells: CellTable) -> Float64Array:
     """Standard deviation from the range, as control charts do: a store need not keep sums of squares.
 
     2 * sqrt(2 ln n) is the asymptotic range of n normal values in standard deviations (20 % above Tippett's at
     n = 100); the bias is the same in every cell, and cells are only compared with cells.
     """
-    enough = part.count >= FAST_READINGS_PER_CELL
-    expected_range = 2.0 * np.sqrt(2.0 * np.log(np.maximum(part.count, 2)))
-    return np.where(enough, (part.maximum - part.minimum) / expected_range, np.nan)
+    expected_range = 2.0 * np.sqrt(2.0 * np.log(np.maximum(cells.count, 2)))
+    enough = cells.count >= FAST_READINGS_PER_CELL
+    return np.where(enough, (cells.maximum - cells.minimum) / expected_range, np.nan)
 
 
-def _held(values: Float64Array, cells: int) -> Float64Array:
-    """Each gap filled with the last value, for at most `cells` - 1 cells after it."""
-    if cells <= 1 or not len(values):
+def _held(values: Float64Array, cells: Int64Array) -> Float64Array:
+    """Each gap filled with its column's last value, for at most `cells` - 1 cells after it; cells: one a column."""
+    if not values.size or cells.max() <= 1:
         return values
-    position = np.arange(len(values))
-    known = np.where(np.isnan(values), -1, position)
-    last: NDArray[np.int64] = np.maximum.accumulate(known)
+    position = np.arange(len(values))[:, None]
+    last: NDArray[np.int64] = np.maximum.accumulate(np.where(np.isnan(values), -1, position), axis=0)
     stands = (last >= 0) & (position - last < cells)
-    return np.where(stands, values[np.maximum(last, 0)], np.nan)
+    return np.where(stands, np.take_along_axis(values, np.maximum(last, 0), axis=0), np.nan)

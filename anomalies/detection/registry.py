@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,8 @@ from django.db.models import Max
 from numpy.typing import NDArray
 
 from anomalies.detection.detector import Detector, detector_from_parts, detector_to_parts
+from anomalies.detection.detector_cache import DetectorCache
+from anomalies.detection.forest_table import ForestTable
 from anomalies.models import DetectorModel
 from telemetry.models import Machine
 from tenants.context import factory_current
@@ -26,7 +26,6 @@ _log = structlog.get_logger(__name__)
 
 FORMAT = 1
 _DESCRIPTION = "description"
-_CACHED_DETECTORS = 1_000
 _DESCRIBED = ("id", "version", "manifest__taught_ms", "manifest__to_ms", "manifest__from_ms", "manifest__step_ms")
 
 
@@ -215,33 +214,15 @@ def _libraries() -> dict[str, str]:
     return {"numpy": np.__version__, "scikit-learn": sklearn_version}
 
 
-class _DetectorCache:
-    """The detectors used last, by schema and model; a model never changes, so no entry is ever stale."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: OrderedDict[tuple[str, int], Detector] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, int]) -> Detector | None:
-        with self._lock:
-            found = self._entries.get(key)
-            if found is not None:
-                self._entries.move_to_end(key)
-            return found
-
-    def put(self, key: tuple[str, int], detector: Detector) -> None:
-        with self._lock:
-            self._entries[key] = detector
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._entries.clear()
+_cache = DetectorCache()
 
 
-_cache = _DetectorCache(_CACHED_DETECTORS)
+def detectors_gathered(wanted: Mapping[int, tuple[int, Detector]]) -> dict[int, tuple[Detector, ForestTable | None]]:
+    """Loaded detectors, by machine id: (model id, detector), each with the table in which its forest stands.
+
+    There it is walked together with those of other machines (`ForestTable.score`, by machine id).
+    """
+    return _cache.gathered(_schema(), wanted)
 
 
 def detectors_forget() -> None:

@@ -1,6 +1,6 @@
 """A machine's cells through all its judges, one after the other: one path for live, replay and benchmarks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from anomalies.detection.calibrate import Change, Decision, Evidence, Persistence, evidence_step
 from anomalies.detection.courses import Course, JointCourse, LevelCourse, RareCourse
-from anomalies.detection.detector import Detector, Scores, detector_score
+from anomalies.detection.detector import Detector
+from anomalies.detection.forest_table import ForestTable
 from anomalies.detection.grid import Grid
 from anomalies.detection.joint import FARTHEST, Joint
 from anomalies.detection.rarity import rarity_run
-from anomalies.detection.tracked import WINDOWS, tracked_features
+from anomalies.detection.scoring import Scores, Window, windows_score
+from anomalies.detection.tracked import WINDOWS, tracked_features, tracked_matrices
 from telemetry.readings import Float64Array, Int64Array
 
 _RULES = Persistence()
@@ -100,41 +102,83 @@ def course_anew(detector: Detector, course: Course, grid: Grid) -> None:
         course.rare.history.base[0] = np.nanmean(recent) if np.isfinite(recent).any() else course.rare.history.base[0]
 
 
-def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int, raised: float = 1.0) -> Watched:
-    """Judge the cells from `from_ms` on, which no call has judged before; the course goes on.
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """New cells of a machine's stream: those of the grid from `from_ms` on, which no call has judged before.
 
     raised: by what factor every judge's limit stands above what teaching found (`steering`).
-    The grid wants `detector.lookback_ms` of cells before. Splitting a stream anywhere gives the same verdicts.
+    The grid wants `detector.lookback_ms` of cells before. table, owner: see `scoring.Window`.
     """
-    start = int(np.searchsorted(grid.t_ms, from_ms))
-    scores = _raised(detector_score(detector, grid, start=start), raised)
-    run = _Run(detector, course, grid, start, scores, raised=raised)
-    run.go()
-    return run.watched()
+
+    detector: Detector
+    course: Course
+    grid: Grid
+    from_ms: int
+    raised: float = 1.0
+    table: ForestTable | None = None
+    owner: int = 0
 
 
-class _Run:
-    """One call's loop over cells."""
+def stream_judge(detector: Detector, course: Course, grid: Grid, *, from_ms: int, raised: float = 1.0) -> Watched:
+    """Judge one machine's new cells, as `Stretch` describes them; the course goes on.
 
-    def __init__(
-        self, detector: Detector, course: Course, grid: Grid, start: int, scores: Scores, *, raised: float
-    ) -> None:
-        self.detector, self.course, self.grid, self.start, self.scores = detector, course, grid, start, scores
-        self.raised = raised
-        count, metrics = len(scores.t_ms), len(grid.metrics)
+    Splitting a stream anywhere gives the same verdicts.
+    """
+    return streams_ready([Stretch(detector, course, grid, from_ms, raised)])[0].judge()
+
+
+def streams_ready(stretches: Sequence[Stretch]) -> "list[Judging]":
+    """Reckon for many machines at once what does not depend on where their streams stand: features, forests, means.
+
+    Changes nothing; each machine's cells are then judged one after the other (`Judging.judge`), because every judge's
+    next step depends on its last one. What comes out is exactly what each machine alone would get.
+    """
+    starts = [int(np.searchsorted(each.grid.t_ms, each.from_ms)) for each in stretches]
+    windows = [
+        Window(each.detector, each.grid, start, each.table, each.owner)
+        for each, start in zip(stretches, starts, strict=True)
+    ]
+    found = zip(stretches, starts, windows_score(windows), _followed_means(stretches, starts), strict=True)
+    return [Judging(each, start, _raised(scores, each.raised), means) for each, start, scores, means in found]
+
+
+def _followed_means(stretches: Sequence[Stretch], starts: Sequence[int]) -> list[Float64Array]:
+    """The means of followed levels at each new cell, shape (n, f); none for a machine without."""
+    found = [np.zeros((len(each.grid) - start, 0)) for each, start in zip(stretches, starts, strict=True)]
+    followed = [(at, tracked) for at, each in enumerate(stretches) if (tracked := each.detector.tracked) is not None]
+    levels = [stretches[at].grid.level[:, tracked.columns] for at, tracked in followed]
+    asked = [(level, tracked.noise) for level, (_at, tracked) in zip(levels, followed, strict=True)]
+    for (at, _tracked), level, means in zip(followed, levels, tracked_matrices(asked), strict=True):
+        # A window may still be half full where the cell itself is a gap: a gap is not judged.
+        gap = np.isfinite(level).mean(axis=1) < _KNOWN_SHARE
+        found[at] = np.where(gap[:, None], np.nan, means)[starts[at] :]
+    return found
+
+
+class Judging:
+    """One machine's new cells, ready to be judged one after the other."""
+
+    def __init__(self, stretch: Stretch, start: int, scores: Scores, means: Float64Array) -> None:
+        self.detector, self.course, self.grid = stretch.detector, stretch.course, stretch.grid
+        self.start, self.scores, self.features, self.raised = start, scores, means, stretch.raised
+        course, count, metrics = stretch.course, len(scores.t_ms), len(stretch.grid.metrics)
         self.score = np.full(count, np.nan) if course.anew else scores.score.copy()
         self.active, self.bands_active = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         self.decisions: list[Decision] = []
+        self._rare = np.zeros(0)
         self.witnesses = {
             name: Witness(np.zeros(count, np.bool_), *(np.full((count, metrics), np.nan) for _ in range(4)))
             for name, part in (("levels", course.levels), ("joint", course.joint), ("rare", course.rare))
             if part is not None
         }
-        self.features = self._features()
-        self.rare = self._rare()
 
-    def go(self) -> None:
-        """Judge every cell."""
+    def judge(self) -> Watched:
+        """Judge every cell; the course goes on."""
+        self._rare = self._rarities()
+        self._go()
+        return self._watched()
+
+    def _go(self) -> None:
         times = self.scores.t_ms.tolist()
         for at, t_ms in enumerate(times):
             was, since, peak = self.course.active, self.course.since_ms, self.course.peak
@@ -148,8 +192,7 @@ class _Run:
             elif was and not self.course.active:
                 self.decisions.append(Decision(Change.ENDED, t_ms, since or t_ms, peak))
 
-    def watched(self) -> Watched:
-        """What was found."""
+    def _watched(self) -> Watched:
         return Watched(
             self.scores.t_ms,
             self.score,
@@ -160,17 +203,7 @@ class _Run:
             self.witnesses,
         )
 
-    def _features(self) -> Float64Array:
-        tracked = self.detector.tracked
-        if tracked is None:
-            return np.zeros((len(self.scores.t_ms), 0))
-        level = self.grid.level[:, tracked.columns]
-        features = tracked_features(level, tracked.noise)
-        # A window may still be half full where the cell itself is a gap: a gap is not judged.
-        gap = np.isfinite(level).mean(axis=1) < _KNOWN_SHARE
-        return np.where(gap[:, None], np.nan, features)[self.start :]
-
-    def _rare(self) -> Float64Array:
+    def _rarities(self) -> Float64Array:
         rarity, course = self.detector.rarity, self.course.rare
         if rarity is None or course is None:
             return np.zeros(0)
@@ -219,7 +252,7 @@ class _Run:
         rarity, course = self.detector.rarity, self.course.rare
         if rarity is None or course is None:
             return
-        score = float(self.rare[at]) / self.raised
+        score = float(self._rare[at]) / self.raised
         if not np.isnan(score):
             course.weigh(rarity, score, t_ms)
         self._heard(at, score)

@@ -4,6 +4,7 @@ The scale of each feature is chained forward: how far its mean went from the mea
 That holds what the machine's own wandering does, so a level that was never steady is not taken for an event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from anomalies.detection.calibrate import rare_level
 from anomalies.detection.features import rolling_mean, without_glitches
+from anomalies.detection.stacking import stacked, stacks_of
 from telemetry.readings import Float64Array, Int64Array
 
 WINDOWS = (20, 40)  # cells
@@ -91,9 +93,24 @@ def tracked_fit(level: Float64Array, columns: Int64Array) -> Tracked | None:
 
 def tracked_features(level: Float64Array, noise: Float64Array) -> Float64Array:
     """Rolling means of each window, shape (n, f), without glitches; NaN where less than half of a window is known."""
-    calm = without_glitches(level)
-    clipped = np.clip(level, calm - _GLITCH_WIDTH * noise, calm + _GLITCH_WIDTH * noise)
-    return np.hstack([rolling_mean(clipped, window) for window in WINDOWS])
+    return tracked_matrices([(level, noise)])[0]
+
+
+def tracked_matrices(asked: Sequence[tuple[Float64Array, Float64Array]]) -> list[Float64Array]:
+    """The same for the levels, shape (n, k), and noises of many machines at once, each exactly as alone."""
+    found = [np.zeros((0, 0))] * len(asked)
+    for together in stacks_of([level.shape for level, _noise in asked]):
+        level = stacked([asked[at][0] for at in together])
+        width = _GLITCH_WIDTH * np.concatenate([asked[at][1] for at in together])
+        calm = without_glitches(level)
+        clipped = np.clip(level, calm - width, calm + width)
+        means, first = [rolling_mean(clipped, window) for window in WINDOWS], 0
+        for at in together:
+            rows, columns = asked[at][0].shape
+            part = (slice(len(level) - rows, None), slice(first, first + columns))
+            found[at] = np.hstack([mean[part] for mean in means])
+            first += columns
+    return found
 
 
 def limit_of(tracked: Tracked, center: Float64Array, variance: Float64Array) -> Float64Array:

@@ -196,14 +196,17 @@ def _blank_alerts(machine: Machine, grid: Grid) -> None:
             part[rows] = np.nan
 
 
-def alert_stretches(machine: Machine) -> list[tuple[int, int | None]]:
+def alert_stretches(machine: Machine, *, cause: str | None = None) -> list[tuple[int, int | None]]:
     """(from_ms, to_ms) of every stretch in which an alert was active; to_ms is None for one that still lasts.
+
+    cause: of that one alone.
 
     From the timelines, because an alert that came back before anybody acknowledged it has several, and late readings
     may have told of more.
     """
+    asked = {"alert__machine": machine} | ({} if cause is None else {"alert__cause": cause})
     events = (
-        AlertEvent.objects.filter(alert__machine=machine)
+        AlertEvent.objects.filter(**asked)
         .exclude(alert__cause=_SILENCE)
         .order_by("alert_id", "pk")
         .values_list("alert_id", "kind", "event_at")

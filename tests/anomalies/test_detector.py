@@ -7,13 +7,13 @@ from anomalies.detection.detector import (
     NotEnoughDataError,
     detector_fit,
     detector_from_parts,
-    detector_score,
     detector_to_parts,
     learning_progress,
 )
 from anomalies.detection.explain import explain
 from anomalies.detection.features import Aspect
 from anomalies.detection.grid import cells_from_series, clock_for, grid_from_cells
+from anomalies.detection.scoring import detector_score
 from telemetry.readings import Series
 from tests.anomalies.synthetic import grid_of, healthy, part_of
 

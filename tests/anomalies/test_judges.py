@@ -10,7 +10,6 @@ import pytest
 from anomalies.detection.courses import Course, JointCourse
 from anomalies.detection.detector import Detector, detector_fit, detector_from_parts, detector_to_parts
 from anomalies.detection.explain import carriers_of
-from anomalies.detection.forest import forest_fit, forest_score, forests_join, forests_score
 from anomalies.detection.stream import course_begin, course_resume, stream_judge
 from tests.anomalies.synthetic import grid_of, healthy, part_of
 
@@ -133,14 +132,6 @@ def test_the_baseline_follows_a_slow_drift_but_stands_still_during_an_event():
     stream_judge(detector, course, part_of(grid, slice(HISTORY - 100, len(grid))), from_ms=int(grid.t_ms[HISTORY + 60]))
     assert course.levels.standing.active
     assert np.array_equal(course.levels.center, during)
-
-
-def test_a_batch_of_machines_scores_as_each_machine_alone():
-    noise = np.random.default_rng(1)
-    forests = [forest_fit(noise.normal(size=(100 + 50 * at, 4)), seed=at)[0] for at in range(5)]
-    rows = noise.normal(size=(5, 4))
-    alone = [forest_score(forest, rows[at : at + 1])[0] for at, forest in enumerate(forests)]
-    assert np.array_equal(forests_score(forests_join(forests), rows), alone)
 
 
 @pytest.fixture(scope="module")

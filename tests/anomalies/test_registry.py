@@ -1,6 +1,6 @@
 import pytest
 
-from anomalies.detection.detector import detector_fit, detector_score
+from anomalies.detection.detector import detector_fit
 from anomalies.detection.registry import (
     DetectorDamagedError,
     detector_load,
@@ -8,6 +8,7 @@ from anomalies.detection.registry import (
     model_save,
     models_active,
 )
+from anomalies.detection.scoring import detector_score
 from anomalies.models import DetectorModel
 from anomalies.watch import machines_evaluate
 from telemetry.models import Machine

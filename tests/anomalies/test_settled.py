@@ -9,8 +9,8 @@ from accounts.models import Role
 from anomalies.detection.detector import ENOUGH_CELLS
 from anomalies.detection.settled import metrics_unsettled, settled_part
 from anomalies.detection.train import machine_learn, progress_measure
+from anomalies.health import health_publish
 from anomalies.models import DetectorModel, MachineHealth
-from anomalies.watch import health_publish
 from common import clock
 from tests.anomalies.synthetic import grid_of, healthy, series_of, stored
 from tests.conftest import person_make
@@ -98,7 +98,7 @@ def test_a_machine_that_warms_up_goes_on_learning_says_why_and_is_taught_once_it
     assert "Bearing temperature" in page
     assert chief.get("/api/v1/detectors/M01").json()["unsettled"] == [TEMPERATURE]
     assert "Not settled yet" in chief.get("/machines/M01").content.decode()
-    with patch("anomalies.watch.live_publish") as said, django_capture_on_commit_callbacks(execute=True):
+    with patch("anomalies.health.live_publish") as said, django_capture_on_commit_callbacks(execute=True):
         health_publish(machine, health)
     message = said.call_args.args[1]
     assert (message["health"], message["unsettled"]) == ("learning", [TEMPERATURE])

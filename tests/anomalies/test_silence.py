@@ -79,7 +79,7 @@ def test_a_machine_that_never_sent_anything_is_not_silent(machine, at):
 
 def test_browsers_hear_the_state_and_the_health(machine, at, django_capture_on_commit_callbacks, monkeypatch):
     heard = []
-    monkeypatch.setattr("anomalies.watch.live_publish", lambda slug, message: heard.append((slug, message)))
+    monkeypatch.setattr("anomalies.health.live_publish", lambda slug, message: heard.append((slug, message)))
     watch()
     at(40)
     with django_capture_on_commit_callbacks(execute=True):

@@ -111,6 +111,18 @@ def test_a_worker_killed_anywhere_goes_on_as_if_nothing_had_been(in_acme, column
     assert SICK_TO < alert.returned_at.timestamp() - start_s <= SICK_TO + 180
 
 
+def test_two_events_that_a_worker_finds_when_it_comes_back_are_each_told_with_their_own_begin(in_acme, columns, frozen):
+    columns["motor_current_a"][HISTORY_S + 650 : HISTORY_S + 850] += 6.0
+    taught(columns, frozen)
+    live(columns, frozen, steps=[LIVE_S])
+    alert, start_s = Alert.objects.get(), frozen / 1000 - LIVE_S
+    told = [(event.kind, event.event_at.timestamp() - start_s) for event in alert.events.order_by("pk")]
+    (kinds, times) = zip(*told, strict=True)
+    assert kinds[:3] == ("raised", "returned", "raised")
+    assert SICK_FROM <= times[0] <= SICK_FROM + 15 < SICK_TO < times[1] < 650 <= times[2] <= 665
+    assert alert.evidence["metrics"][0]["metric"] == "motor_current_a"
+
+
 def test_evaluating_twice_changes_nothing(in_acme, columns, frozen):
     machine = taught(columns, frozen)
     live(columns, frozen, steps=[300])
