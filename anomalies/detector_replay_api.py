@@ -127,10 +127,14 @@ class ReplaySerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     machine = serializers.CharField()
-    occasion = serializers.CharField(help_text="asked, or challenge: a newcomer beside the version that judges.")
+    occasion = serializers.CharField(
+        help_text="asked, challenge (a newcomer beside the version that judges), or late (readings that came late)."
+    )
     state = serializers.CharField(help_text="waiting, running, done or failed.")
     progress = serializers.FloatField(help_text="0 to 1.")
-    outcome = serializers.CharField(help_text="promoted, proposed, worse or overtaken; empty for a back-test.")
+    outcome = serializers.CharField(
+        help_text="promoted, proposed, worse, overtaken, told (of late readings); empty while nothing is decided."
+    )
     failure = serializers.CharField(help_text="A code; empty while nothing failed.")
     from_at = serializers.DateTimeField()
     to_at = serializers.DateTimeField()

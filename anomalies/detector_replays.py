@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import audit_record
@@ -30,6 +30,8 @@ DAYS_MOST = 14
 _STEP_S = 4.0
 _KEPT = 30
 _LOST_AFTER = timedelta(minutes=2)
+# Late readings may go on coming: what is known of them by then is looked at.
+_WAITED_FOR = timedelta(minutes=10)
 _UNDER_WAY = (Replay.State.WAITING, Replay.State.RUNNING)
 _NO_DETECTION = ("silence",)
 
@@ -178,14 +180,19 @@ def replay_step(replay_id: int) -> Replay | None:
 
 
 def replays_lost() -> list[int]:
-    """Back-tests that no worker has in hand although they are not over: one was killed, or an order was lost."""
-    rows = Replay.objects.filter(state__in=_UNDER_WAY, moved_at__lt=clock.now() - _LOST_AFTER)
+    """Back-tests that no worker has in hand although they are not over: one was killed, or an order was lost.
+
+    Those over late readings begin like this, too: when no more have come for a while, or this one has waited too long.
+    """
+    now = clock.now()
+    late = Q(occasion=Replay.Occasion.LATE, state=Replay.State.WAITING, asked_at__lt=now - _WAITED_FOR)
+    rows = Replay.objects.filter(Q(moved_at__lt=now - _LOST_AFTER) | late, state__in=_UNDER_WAY)
     return list(rows.values_list("pk", flat=True))
 
 
 def replays_undecided() -> list[Replay]:
-    """Comparisons of newcomers that are done and came to no outcome."""
-    rows = Replay.objects.filter(occasion=Replay.Occasion.CHALLENGE, state=Replay.State.DONE, outcome="")
+    """Comparisons of newcomers, and runs over late readings, that are done and came to no outcome."""
+    rows = Replay.objects.exclude(occasion=Replay.Occasion.ASKED).filter(state=Replay.State.DONE, outcome="")
     return list(rows.filter(moved_at__lt=clock.now() - _LOST_AFTER))
 
 

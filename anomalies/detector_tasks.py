@@ -5,6 +5,7 @@ from celery import shared_task
 from django.db import transaction
 
 from anomalies.detector_challenge import challenge_decide
+from anomalies.detector_late import late_tell
 from anomalies.detector_replays import replay_step, replays_lost, replays_undecided
 from anomalies.models import Replay
 from telemetry.store.base import StoreUnavailableError
@@ -30,9 +31,17 @@ def replay_advance(self: FactoryTask, replay_id: int) -> str:
         return ""
     if replay.under_way:
         replay_advance.for_factory(self.factory.slug, replay_id)
-    elif replay.state == Replay.State.DONE and replay.occasion == Replay.Occasion.CHALLENGE:
-        challenge_decide(replay)
+    elif replay.state == Replay.State.DONE:
+        _conclude(replay)
     return str(replay.state)
+
+
+def _conclude(replay: Replay) -> None:
+    """What follows from a run that is over, by what it was for."""
+    if replay.occasion == Replay.Occasion.CHALLENGE:
+        challenge_decide(replay)
+    elif replay.occasion == Replay.Occasion.LATE:
+        late_tell(replay)
 
 
 def replay_enqueue(replay: Replay) -> None:
@@ -50,5 +59,5 @@ def replays_resume(slug: str) -> int:
         replay_advance.for_factory(slug, replay_id)
     # One that was run to its end by a worker that was killed before it decided.
     for replay in replays_undecided():
-        challenge_decide(replay)
+        _conclude(replay)
     return len(lost)

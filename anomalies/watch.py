@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 
 from anomalies.detection.registry import models_active
+from anomalies.detector_late import late_notice
 from anomalies.detector_watch import detectors_watch
 from anomalies.health import health_learning, health_publish
 from anomalies.models import HealthStatus, MachineHealth
@@ -21,6 +22,8 @@ def machines_evaluate(machines: Iterable[Machine]) -> int:
     machines = list(machines)
     models = models_active(machines)
     taught = [machine for machine in machines if machine.pk in models]
+    # Before rules look at what came late, after which nobody knows of it any more.
+    late_notice(taught, models)
     done = rules_watch(machines)
     _learning_mark([machine for machine in machines if machine.pk not in models])
     detectors_watch(taught, models)

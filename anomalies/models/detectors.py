@@ -69,7 +69,8 @@ class MetricRole(models.Model):
 
 
 class Replay(models.Model):
-    """A stretch of a machine's past, run through one version or two: asked for by a person, or by the night.
+    """A stretch of a machine's past, run through one version or two: asked for by a person, by the night, or because
+    readings came late.
 
     work: where the run stands, so that the next step (or another worker) goes on. result: see
     `anomalies.detector_replay`. The second version of a challenge is the newcomer.
@@ -80,6 +81,7 @@ class Replay(models.Model):
 
         ASKED = "asked", _("Back-test")
         CHALLENGE = "challenge", _("Newcomer beside the version that judges")
+        LATE = "late", _("Readings that came late")
 
     class State(models.TextChoices):
         """How far it is."""
@@ -90,12 +92,13 @@ class Replay(models.Model):
         FAILED = "failed", _("Failed")
 
     class Outcome(models.TextChoices):
-        """What became of a newcomer."""
+        """What became of a newcomer, or of what late readings told."""
 
         PROMOTED = "promoted", _("Took over")
         PROPOSED = "proposed", _("Proposed")
         WORSE = "worse", _("Not taken: worse")
         OVERTAKEN = "overtaken", _("Overtaken by another version")
+        TOLD = "told", _("Looked at")
 
     machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="replays")
     occasion = models.CharField(_("occasion"), max_length=10, choices=Occasion, default=Occasion.ASKED)
