@@ -25,7 +25,10 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 MESSAGES = 60
+# Node-RED drops what is published while its broker's connection is not made yet.
+CONNECTED = 'flow.set("connected", msg.status.fill === "green");'
 NUMBER = """
+if (!flow.get("connected")) return null;
 const n = context.get("n") || 0;
 if (n >= %d) return null;
 context.set("n", n + 1);
@@ -41,8 +44,11 @@ def flow(plant, port, version):
     placed = {"z": "tab", "x": 0, "y": 0}
     tick = {"id": "tick", "type": "inject", "props": [], "repeat": "0.1", "once": True, "wires": [["number"]]}
     number = {"id": "number", "type": "function", "func": NUMBER % MESSAGES, "outputs": 1, "wires": [["out"]]}
+    state = {"id": "state", "type": "status", "scope": ["out"], "wires": [["connected"]]}
+    connected = {"id": "connected", "type": "function", "func": CONNECTED, "outputs": 0, "wires": []}
     out = {"id": "out", "type": "mqtt out", "topic": topic, "qos": "1", "broker": "broker", "wires": []}
-    return [{"id": "tab", "type": "tab", "label": "line 1"}, broker, *[placed | node for node in (tick, number, out)]]
+    nodes = [placed | node for node in (tick, number, state, connected, out)]
+    return [{"id": "tab", "type": "tab", "label": "line 1"}, broker, *nodes]
 
 
 @pytest.fixture(scope="module")
