@@ -13,7 +13,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.node_figures import figures_publish
-from common.scheduling import run_promptly
 from telemetry.ingest.broker_address import BrokerAddress, BrokerAddressError, broker_address
 from telemetry.ingest.journal import Journal, JournalError, process_journal
 from telemetry.ingest.mqtt import MqttDoor
@@ -40,7 +39,6 @@ class Command(BaseCommand):
         broker = _broker()
         if settings.METRICS_TOKEN:
             figures_publish(settings.FIGURES_DIR, "ingest")
-        run_promptly()  # before the journal's thread begins: each acknowledgement is handed over several times
         try:
             journal = process_journal()
         except JournalError as error:
