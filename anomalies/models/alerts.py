@@ -84,8 +84,12 @@ class Alert(models.Model):
 
     machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="alerts", verbose_name=_("machine"))
     cause = models.CharField(_("cause"), max_length=80, help_text=_("“detector” or “rule:<id>”: one open alert each."))
-    group = models.ForeignKey(AlertGroup, on_delete=models.SET_NULL, null=True, blank=True, related_name="alerts")
-    rule = models.ForeignKey(Rule, on_delete=models.SET_NULL, null=True, blank=True, related_name="alerts")
+    group = models.ForeignKey(
+        AlertGroup, on_delete=models.SET_NULL, null=True, blank=True, related_name="alerts", verbose_name=_("storm")
+    )
+    rule = models.ForeignKey(
+        Rule, on_delete=models.SET_NULL, null=True, blank=True, related_name="alerts", verbose_name=_("rule")
+    )
     severity = models.CharField(_("severity"), max_length=10, choices=Severity, default=Severity.HIGH)
     state = models.CharField(
         _("state"), max_length=24, choices=AlertState, default=AlertState.ACTIVE_UNACKNOWLEDGED, db_index=True
@@ -98,7 +102,12 @@ class Alert(models.Model):
     returned_at = models.DateTimeField(_("returned to normal"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
     acknowledged_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("acknowledged by"),
     )
     occurrences = models.PositiveIntegerField(
         _("occurrences"), default=1, help_text=_("How often it came back while it was the same alert.")
@@ -112,15 +121,27 @@ class Alert(models.Model):
         _("reason"), max_length=300, blank=True, help_text=_("Why it is shelved, suppressed or out of service.")
     )
     maintenance = models.ForeignKey(
-        "MaintenanceWindow", on_delete=models.SET_NULL, null=True, blank=True, related_name="alerts"
+        "MaintenanceWindow",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="alerts",
+        verbose_name=_("maintenance"),
     )
     verdict = models.CharField(_("verdict"), max_length=8, choices=Verdict, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     closed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("closed by"),
     )
 
     class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
         ordering: ClassVar[list[str]] = ["-raised_at", "-id"]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["machine", "cause", "-raised_at"], name="alert_history"),

@@ -13,7 +13,9 @@ from telemetry.models import Machine, Metric
 class DetectorModel(models.Model):
     """One immutable training of a machine's detector: arrays only, with a manifest that says what made them."""
 
-    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="detector_models")
+    machine = models.ForeignKey(
+        Machine, on_delete=models.CASCADE, related_name="detector_models", verbose_name=_("machine")
+    )
     version = models.PositiveIntegerField(_("version"))
     active = models.BooleanField(_("active"), default=False)
     pinned = models.BooleanField(
@@ -26,6 +28,8 @@ class DetectorModel(models.Model):
     trained_at = models.DateTimeField(_("trained"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("detector model")
+        verbose_name_plural = _("detector models")
         ordering: ClassVar[list[str]] = ["machine", "-version"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["machine", "version"], name="detector_version_once"),
@@ -59,10 +63,16 @@ class MetricRole(models.Model):
         COUNTER = "counter", _("Counter: only grows")
         STATE = "state", _("State: jumps between a few values")
 
-    metric = models.OneToOneField(Metric, on_delete=models.CASCADE, primary_key=True, related_name="role_chosen")
+    metric = models.OneToOneField(
+        Metric, on_delete=models.CASCADE, primary_key=True, related_name="role_chosen", verbose_name=_("metric")
+    )
     role = models.CharField(_("role"), max_length=8, choices=Role)
     chosen_by = models.CharField(_("chosen by"), max_length=254, blank=True)
     chosen_at = models.DateTimeField(_("chosen"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("metric role")
+        verbose_name_plural = _("metric roles")
 
     def __str__(self) -> str:
         return f"{self.metric}: {self.get_role_display()}"
@@ -100,7 +110,7 @@ class Replay(models.Model):
         OVERTAKEN = "overtaken", _("Overtaken by another version")
         TOLD = "told", _("Looked at")
 
-    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="replays")
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="replays", verbose_name=_("machine"))
     occasion = models.CharField(_("occasion"), max_length=10, choices=Occasion, default=Occasion.ASKED)
     first = models.ForeignKey(DetectorModel, on_delete=models.CASCADE, related_name="+", verbose_name=_("version"))
     second = models.ForeignKey(
@@ -119,6 +129,8 @@ class Replay(models.Model):
     moved_at = models.DateTimeField(auto_now=True, editable=False)
 
     class Meta:
+        verbose_name = _("back-test")
+        verbose_name_plural = _("back-tests")
         ordering: ClassVar[list[str]] = ["-asked_at", "-id"]
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["machine", "-asked_at"], name="replay_newest")]
 

@@ -27,6 +27,8 @@ class MaintenanceWindow(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("maintenance window")
+        verbose_name_plural = _("maintenance windows")
         ordering: ClassVar[list[str]] = ["-starts_at", "-id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -55,7 +57,9 @@ class MaintenanceWindow(models.Model):
 class MachineService(models.Model):
     """Whether a machine's alerts count: out of service until somebody puts it back, and how to see that it is off."""
 
-    machine = models.OneToOneField(Machine, on_delete=models.CASCADE, related_name="service", primary_key=True)
+    machine = models.OneToOneField(
+        Machine, on_delete=models.CASCADE, related_name="service", primary_key=True, verbose_name=_("machine")
+    )
     out_of_service_at = models.DateTimeField(_("out of service since"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     changed_by = models.CharField(_("changed by"), max_length=254, blank=True, editable=False)

@@ -81,17 +81,29 @@ class Notification(models.Model):
     alerts it tells of; `thread`, the conversation it belongs to.
     """
 
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, blank=True, related_name="notifications")
+    alert = models.ForeignKey(
+        Alert, on_delete=models.CASCADE, null=True, blank=True, related_name="notifications", verbose_name=_("alert")
+    )
     # e.g. "alert:17:raised:5:email:anna@example.com": a second worker's row violates it.
     dedupe_key = models.CharField(max_length=400, unique=True)
     occasion = models.CharField(_("about"), max_length=10, choices=Occasion, default=Occasion.RAISED)
     channel = models.CharField(_("channel"), max_length=12, choices=ChannelName, default=ChannelName.EMAIL)
     recipient = models.CharField(_("recipient"), max_length=254)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="notifications"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="notifications",
+        verbose_name=_("user"),
     )
     target = models.ForeignKey(
-        NotificationTarget, on_delete=models.CASCADE, null=True, blank=True, related_name="notifications"
+        NotificationTarget,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="notifications",
+        verbose_name=_("target"),
     )
     # Whose failures count together, see TargetHealth: the mail server, a webhook, Twilio.
     target_key = models.CharField(max_length=120, default="email")
@@ -108,6 +120,8 @@ class Notification(models.Model):
     created_at = models.DateTimeField(_("written"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
         ordering: ClassVar[list[str]] = ["-created_at", "-id"]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "next_attempt_at"], name="outbox_due"),

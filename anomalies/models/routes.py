@@ -24,6 +24,8 @@ class OnCallSchedule(models.Model):
     turn_days = models.PositiveSmallIntegerField(_("a turn lasts (days)"), default=7)
 
     class Meta:
+        verbose_name = _("on-call schedule")
+        verbose_name_plural = _("on-call schedules")
         ordering: ClassVar[list[str]] = ["name"]
 
     def __str__(self) -> str:
@@ -85,6 +87,8 @@ class Route(models.Model):
     tells_return = models.BooleanField(_("also tells when it is back to normal"), default=True)
 
     class Meta:
+        verbose_name = _("route")
+        verbose_name_plural = _("routes")
         ordering: ClassVar[list[str]] = ["name"]
 
     def __str__(self) -> str:

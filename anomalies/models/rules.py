@@ -51,6 +51,8 @@ class Rule(models.Model):
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
         ordering: ClassVar[list[str]] = ["name"]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from anomalies.alerts.sentences import metric_title
 from anomalies.models import Severity
@@ -27,23 +27,31 @@ from telemetry.history.spans import machine_zone
 from telemetry.models import Machine, Metric
 
 OPS: tuple[tuple[Op, Promise], ...] = (
-    (Op.ABOVE, _lazy("is above")),
-    (Op.AT_LEAST, _lazy("is at least")),
-    (Op.BELOW, _lazy("is below")),
-    (Op.AT_MOST, _lazy("is at most")),
-    (Op.EQUALS, _lazy("is exactly")),
-    (Op.NOT_EQUALS, _lazy("is other than")),
-    (Op.INSIDE, _lazy("is within")),
-    (Op.OUTSIDE, _lazy("is outside")),
-    (Op.RISES, _lazy("rises by more than")),
-    (Op.FALLS, _lazy("falls by more than")),
-    (Op.STATE, _lazy("is in state")),
-    (Op.NOT_STATE, _lazy("is not in state")),
-    (Op.NO_DATA, _lazy("has sent nothing")),
-    (Op.STUCK, _lazy("has not changed")),
+    (Op.ABOVE, gettext_lazy("is above")),
+    (Op.AT_LEAST, gettext_lazy("is at least")),
+    (Op.BELOW, gettext_lazy("is below")),
+    (Op.AT_MOST, gettext_lazy("is at most")),
+    (Op.EQUALS, gettext_lazy("is exactly")),
+    (Op.NOT_EQUALS, gettext_lazy("is other than")),
+    (Op.INSIDE, gettext_lazy("is within")),
+    (Op.OUTSIDE, gettext_lazy("is outside")),
+    (Op.RISES, gettext_lazy("rises by more than")),
+    (Op.FALLS, gettext_lazy("falls by more than")),
+    (Op.STATE, gettext_lazy("is in state")),
+    (Op.NOT_STATE, gettext_lazy("is not in state")),
+    (Op.NO_DATA, gettext_lazy("has sent nothing")),
+    (Op.STUCK, gettext_lazy("has not changed")),
 )
 _CHARTS_MOST = 4
-_DAY_NAMES = (_lazy("Mon"), _lazy("Tue"), _lazy("Wed"), _lazy("Thu"), _lazy("Fri"), _lazy("Sat"), _lazy("Sun"))
+_DAY_NAMES = (
+    gettext_lazy("Mon"),
+    gettext_lazy("Tue"),
+    gettext_lazy("Wed"),
+    gettext_lazy("Thu"),
+    gettext_lazy("Fri"),
+    gettext_lazy("Sat"),
+    gettext_lazy("Sun"),
+)
 
 
 def builder_view(data: Data, *, asked: bool) -> dict[str, Any]:

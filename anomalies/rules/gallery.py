@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from anomalies.models import Severity
 from anomalies.rules.drafts import Data, draft_new
@@ -67,8 +67,10 @@ def _rated(asked: Asked) -> list[Data]:
 TEMPLATES: tuple[Template, ...] = (
     Template(
         "vibration_c",
-        _lazy("Vibration in zone C"),
-        _lazy("ISO 20816: not fit for long operation. Fires beyond the limit between zones B and C for a minute."),
+        gettext_lazy("Vibration in zone C"),
+        gettext_lazy(
+            "ISO 20816: not fit for long operation. Fires beyond the limit between zones B and C for a minute."
+        ),
         _zone("b_c"),
         "high",
         MetricKind.VIBRATION,
@@ -76,8 +78,8 @@ TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "vibration_d",
-        _lazy("Vibration in zone D"),
-        _lazy("ISO 20816: may damage the machine. Fires beyond the limit between zones C and D for a minute."),
+        gettext_lazy("Vibration in zone D"),
+        gettext_lazy("ISO 20816: may damage the machine. Fires beyond the limit between zones C and D for a minute."),
         _zone("c_d"),
         "critical",
         MetricKind.VIBRATION,
@@ -85,8 +87,10 @@ TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "bearing_temperature",
-        _lazy("Bearing too hot"),
-        _lazy("Above 80 °C for a minute, until it is below 75 °C: greased rolling bearings age quickly from there on."),
+        gettext_lazy("Bearing too hot"),
+        gettext_lazy(
+            "Above 80 °C for a minute, until it is below 75 °C: greased rolling bearings age quickly from there on."
+        ),
         lambda asked: [{"metric": asked.metric, "op": "above", "value": 80, "for_s": 60, "clear": 75}],
         "high",
         MetricKind.TEMPERATURE,
@@ -94,8 +98,8 @@ TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "bearing_heats",
-        _lazy("Bearing heats up quickly"),
-        _lazy("Rises by more than 10 °C within ten minutes, long before it is too hot."),
+        gettext_lazy("Bearing heats up quickly"),
+        gettext_lazy("Rises by more than 10 °C within ten minutes, long before it is too hot."),
         lambda asked: [{"metric": asked.metric, "op": "rises", "value": 10, "over_s": 600, "for_s": 0}],
         "medium",
         MetricKind.TEMPERATURE,
@@ -103,8 +107,8 @@ TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "over_current",
-        _lazy("Over-current"),
-        _lazy("More than 110 % of the rated current for half a minute, until it is below the rated current."),
+        gettext_lazy("Over-current"),
+        gettext_lazy("More than 110 % of the rated current for half a minute, until it is below the rated current."),
         _rated,
         "high",
         MetricKind.CURRENT,
@@ -112,22 +116,22 @@ TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "stale_sensor",
-        _lazy("Sensor sends nothing"),
-        _lazy("No reading for five minutes, though the machine may go on."),
+        gettext_lazy("Sensor sends nothing"),
+        gettext_lazy("No reading for five minutes, though the machine may go on."),
         lambda asked: [{"metric": asked.metric, "op": "no_data", "for_s": 300}],
         "medium",
     ),
     Template(
         "stuck_sensor",
-        _lazy("Sensor does not move"),
-        _lazy("Every reading is exactly the same for a quarter of an hour."),
+        gettext_lazy("Sensor does not move"),
+        gettext_lazy("Every reading is exactly the same for a quarter of an hour."),
         lambda asked: [{"metric": asked.metric, "op": "stuck", "for_s": 900}],
         "medium",
     ),
     Template(
         "held",
-        _lazy("Machine held"),
-        _lazy("PackML: held, suspended or aborted for more than ten minutes."),
+        gettext_lazy("Machine held"),
+        gettext_lazy("PackML: held, suspended or aborted for more than ten minutes."),
         lambda asked: [
             {"metric": asked.metric, "op": "state", "value": ["held", "suspended", "aborted"], "for_s": 600}
         ],
