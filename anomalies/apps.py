@@ -13,6 +13,7 @@ class AnomaliesConfig(AppConfig):
         from anomalies import (
             explore_export,  # noqa: F401  # workers make its errands
             receivers,  # noqa: F401  # importing it connects it
+            resealing,  # noqa: F401  # as above
         )
         from anomalies.notify import safe_http
         from anomalies.rules import trying  # noqa: F401  # workers make its errands

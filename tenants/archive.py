@@ -19,6 +19,7 @@ import structlog
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.translation import gettext as _
 from django_tenants.utils import get_public_schema_name, quote_schema_name, schema_context
 
@@ -80,6 +81,8 @@ class Part:
 
 
 parts: list[Part] = []
+# Sent with `factory`, inside it, once all it has is there; what fails then undoes the whole.
+factory_restored = Signal()
 
 
 # What is being written, how many of it are, and how many there are at most: "tables", a part's folder, or "files".
@@ -128,6 +131,8 @@ def archive_restore(source: IO[bytes], *, slug: str = "", plan: str = "") -> Res
             try:
                 refused = _settings_restore(factory, manifest, chosen)
                 _contents_restore(factory, manifest, tar, members)
+                with factory_context(factory):
+                    factory_restored.send(sender=None, factory=factory)
             except BaseException:
                 factory_delete(factory)
                 raise

@@ -10,13 +10,14 @@ from accounts.audit import audit_record
 from anomalies.models import NotificationTarget, TargetKind
 from anomalies.notify.breaker import target_resume
 from anomalies.notify.safe_http import url_check
-from anomalies.notify.sealing import seal, unseal
+from anomalies.notify.sealing import SealBrokenError, seal, seal_anew, unseal
 from anomalies.notify.signing import secret_make
 from common import clock
 from common.errors import ConflictError, InvalidInputError, NotFoundError
 
 # Long enough to carry the new secret to whatever checks it.
 ROTATION_OVERLAP = timedelta(hours=24)
+_SEALED = ["address_sealed", "secret_sealed", "previous_sealed"]
 
 
 class TargetNotFoundError(NotFoundError):
@@ -101,6 +102,20 @@ def secret_rotate(*, actor: Any, target: NotificationTarget) -> str:
         target.save(update_fields=["previous_sealed", "previous_until", "secret_sealed"])
         audit_record(actor=actor, action="target.rotate", target=target.name)
     return secret
+
+
+def targets_seal_anew() -> list[str]:
+    """Seal every target of the current factory by the SECRET_KEY of now; the names of those that nothing here opens."""
+    unreadable = []
+    for target in NotificationTarget.objects.all():
+        try:
+            for name in _SEALED:
+                setattr(target, name, seal_anew(getattr(target, name)))
+        except SealBrokenError:
+            unreadable.append(target.name)
+        else:
+            target.save(update_fields=_SEALED)
+    return unreadable
 
 
 def address_hint(target: NotificationTarget) -> str:

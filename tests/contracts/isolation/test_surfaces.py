@@ -32,6 +32,7 @@ COMMANDS = {
     "suspend_factory": ONE,
     "backup": ALL,
     "migrate_factories": ALL,
+    "reseal": ALL,
     "restore": ALL,
     "permission_table": NONE,
     "drain": ALL,
