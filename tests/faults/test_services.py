@@ -4,6 +4,7 @@ import http.client
 import time
 
 import pytest
+from django.db import connection
 
 from anomalies.models import Alert, MachineHealth, Rule
 from common import clock
@@ -76,7 +77,7 @@ def test_everything_killed_at_once_loses_nothing_and_mails_nobody_twice(world, p
         )
         by_mqtt.start()
         by_http.start()
-        raised(plant, "mqtt")
+        raised(plant, "mqtt", ingest, worker)
         wait_until(lambda: len(world.mails()) == 1, what="no mail came")
         for kill in (world.postgres_kill, world.valkey_kill, ingest.kill, web.kill, worker.kill):
             kill()
@@ -103,13 +104,22 @@ def test_everything_killed_at_once_loses_nothing_and_mails_nobody_twice(world, p
     assert len(world.mails()) == 1
 
 
-def raised(plant, machine):
-    """Set a limit that the numbers soon pass, and wait for the alert."""
+def raised(plant, machine, *processes):
+    """Set a limit that the numbers soon pass, and wait for the alert; without one, what the processes said is told."""
     with factory_context(plant.factory):
         wait_until(lambda: Metric.objects.filter(machine__key=machine, name="n").exists())
         when = {"all": [{"metric": "n", "op": "above", "value": 50}]}
         Rule.objects.create(name="n", machines=[machine], when=when)
-        return wait_until(Alert.objects.first, what="no alert was raised")
+        return wait_until(Alert.objects.first, what=lambda: f"no alert was raised\n{evidence(processes)}")
+
+
+def evidence(processes):
+    """The last words of processes, and what the database's sessions are at."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state, wait_event, now() - xact_start, left(query, 200) FROM pg_stat_activity")
+        sessions = [str(row) for row in cursor.fetchall() if row[0] not in (None, "idle")]
+    rows = MachineHealth.objects.values_list("machine__key", "updated_at", "state__rules")
+    return "\n".join([*(process.said()[-6_000:] for process in processes), *sessions, str(list(rows))])
 
 
 def evaluated_since(plant, machine, at):
