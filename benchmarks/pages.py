@@ -78,7 +78,8 @@ def _visit(browser: Any, plant: Plant, path: str) -> dict[str, float]:
     url = f"http://{plant.host}:{plant.port}"
     if path != "/accounts/login/":
         name, _, value = plant.cookie.partition("=")
-        context.add_cookies([{"name": name, "value": value, "url": url}])
+        # A name that begins with __Host- is for https alone, and so sent to localhost, which browsers trust as much.
+        context.add_cookies([{"name": name, "value": value, "url": f"https://{plant.host}", "secure": True}])
     page = context.new_page()
     page.add_init_script(_SEEN)
     session = context.new_cdp_session(page)

@@ -1,7 +1,7 @@
 """Pictures of the running trial for docs/screenshots: `make screenshots` beside `make demo`.
 
-Few and small: what a newcomer wants to see, in light and dark, on a desk, a wall and a phone. Colours are reduced to
-a palette, which these pages hardly show.
+Few and small: what a newcomer wants to see, in light and dark, on a desk, a wall and a phone; and, to look them over,
+every page at four widths, small, many on a sheet. Colours are reduced to a palette, which these pages hardly show.
 """
 
 import argparse
@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import django
 from django.conf import settings
 from PIL import Image
+
+from factorypulse.dev.review_sheets import sheets_make
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 _DRAWN_MS = 4_000
@@ -57,6 +60,8 @@ def main() -> int:
         for shot in SHOTS:
             path = FOLDER / f"{shot.name}.png"
             path.write_bytes(_small(_taken(browser, asked.url, state, shot)))
+            print(f"{path}: {path.stat().st_size // 1000} kB")
+        for path in sheets_make(browser, asked.url, state, FOLDER):
             print(f"{path}: {path.stat().st_size // 1000} kB")
     return 0
 
@@ -113,4 +118,5 @@ def _small(picture: bytes) -> bytes:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factorypulse.settings.dev")
+    django.setup()
     sys.exit(main())

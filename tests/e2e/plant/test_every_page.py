@@ -1,16 +1,14 @@
 """Every page of a factory, as the URLconf and its links know them: with a screen reader, by keys, at any width."""
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.urls import URLPattern, get_resolver
-from django.urls.resolvers import Resolver404, URLResolver
+from django.urls import get_resolver
 from playwright.sync_api import Page, expect
 
+from factorypulse.dev.every_page import is_page, pages_of, plain_routes
 from tests.e2e.conftest import Person
 from tests.e2e.trial import Trial
 
@@ -25,50 +23,10 @@ _COLOURS_STAND = """async () => {
     await Promise.race([Promise.allSettled(fading.map((each) => each.finished)), longest]);
 }"""
 NewPerson = Callable[..., Person]
-# Not our pages: Django's admin and the viewers of the API bring their own.
-FOREIGN = ("admin/", "api/", "static/")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 # What a page is made of doesn't change with its theme; its colours do.
 RULES_OF_THEME = {"light": RULES, "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}}}
 WIDTHS = (390, 820, 1440, 2560)
-
-
-def routes(resolver: Any = None, before: str = "") -> Iterator[tuple[str, str | None]]:
-    """Every route of a factory's host and its name."""
-    for entry in (resolver or get_resolver("factorypulse.urls_factory")).url_patterns:
-        path = before + str(entry.pattern)
-        if isinstance(entry, URLResolver):
-            yield from routes(entry, path)
-        elif isinstance(entry, URLPattern) and not path.startswith(FOREIGN):
-            yield path, entry.name
-
-
-def name_of(path: str) -> str | None:
-    """The route of an address, if it is one of ours."""
-    try:
-        return get_resolver("factorypulse.urls_factory").resolve(path).url_name
-    except Resolver404:
-        return None
-
-
-def pages_of(person: Person, base: str) -> list[str]:
-    """One address of every route that answers with a whole page: those without arguments, and what they link to."""
-    found: dict[str | None, str] = {}
-    waiting = [f"/{path}" for path, _ in routes() if not re.search(r"[<^(]", path)]
-    asked: set[str] = set()
-    while waiting:
-        path = waiting.pop(0)
-        name = name_of(path)
-        if path in asked or name in found or path.lstrip("/").startswith(FOREIGN):
-            continue
-        asked.add(path)
-        answer = person.ask(base + path)
-        assert answer.status_code < 500, path
-        if answer.status_code != 200 or "<html" not in answer.text[:2000]:
-            continue
-        found[name] = path
-        waiting += [urlsplit(link).path for link in re.findall(r'href="(/[^"]*)"', answer.text)]
-    return sorted(found.values())
 
 
 def test_no_page_has_a_barrier_in_either_theme_and_none_is_wider_than_its_screen(
@@ -76,7 +34,7 @@ def test_no_page_has_a_barrier_in_either_theme_and_none_is_wider_than_its_screen
 ) -> None:
     owner = signed_in(trial, new_person)
     expect(owner.page.locator("[data-machine]").first).to_be_visible(timeout=60_000)
-    addresses = pages_of(owner, trial.factory_url())
+    addresses = pages_of(lambda path: asked_by(owner, trial.factory_url() + path))
     assert len(addresses) > 20, addresses
     troubles = [trouble for path in addresses for trouble in troubles_of(owner.page, trial.factory_url(), path)]
     assert troubles == []
@@ -87,10 +45,10 @@ def test_what_strangers_see_has_no_barrier_either(trial: Trial, new_person: NewP
     stranger = new_person()
     hosts = {trial.url: "factorypulse.urls_public", trial.factory_url(): "factorypulse.urls_factory"}
     addresses = [
-        (base, f"/{path}")
+        (base, path)
         for base, urlconf in hosts.items()
-        for path, _name in routes(get_resolver(urlconf))
-        if not re.search(r"[<^(]", path) and is_page(stranger, f"{base}/{path}")
+        for path in plain_routes(get_resolver(urlconf))
+        if is_page(asked_by(stranger, base + path))
     ]
     addresses += [(trial.factory_url(), path) for path in ("/no-such-page", "/wall/gone", "/invitations/gone")]
     assert len(addresses) > 10, addresses
@@ -99,11 +57,10 @@ def test_what_strangers_see_has_no_barrier_either(trial: Trial, new_person: NewP
     stranger.errors = [error for error in stranger.errors if "status of 404" not in error]
 
 
-def is_page(person: Person, url: str) -> bool:
-    """Whether the address answers this person with a whole page of ours."""
+def asked_by(person: Person, url: str) -> tuple[int, str]:
+    """Status and text of what an address answers this person."""
     answer = person.ask(url)
-    assert answer.status_code < 500, url
-    return answer.status_code == 200 and "<html" in answer.text[:2000]
+    return answer.status_code, answer.text
 
 
 def test_a_person_changes_the_language_and_every_page_follows(trial: Trial, new_person: NewPerson) -> None:
