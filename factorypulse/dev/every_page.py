@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from django.urls import URLPattern, get_resolver
-from django.urls.resolvers import Resolver404, URLResolver
+from django.urls import Resolver404, URLPattern, get_resolver
+from django.urls.resolvers import URLResolver
 
 FACTORY_URLS = "factorypulse.urls_factory"
 # Not our pages: Django's admin and the viewers of the API bring their own.
