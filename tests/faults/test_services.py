@@ -107,7 +107,8 @@ def test_everything_killed_at_once_loses_nothing_and_mails_nobody_twice(world, p
 def raised(plant, machine, *processes):
     """Set a limit that the numbers soon pass, and wait for the alert; without one, what the processes said is told."""
     with factory_context(plant.factory):
-        wait_until(lambda: Metric.objects.filter(machine__key=machine, name="n").exists())
+        # Once its newest reading is known, for these are of hours ago: a rule begins ten minutes before it, or before now.
+        wait_until(lambda: Metric.objects.filter(machine__key=machine, name="n", last_at__isnull=False).exists())
         when = {"all": [{"metric": "n", "op": "above", "value": 50}]}
         Rule.objects.create(name="n", machines=[machine], when=when)
         return wait_until(Alert.objects.first, what=lambda: f"no alert was raised\n{evidence(processes)}")
