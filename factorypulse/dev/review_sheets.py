@@ -12,7 +12,7 @@ from factorypulse.dev.every_page import pages_of
 # Widths and heights in px, as the trial's browser test has the widths.
 SIZES = ((390, 844), (820, 1180), (1440, 900), (2560, 1440))
 _HEIGHT, _GAP, _WORDS, _ROWS, _COLOURS = 300, 8, 18, 8, 64
-_DRAWN_MS = 1_500
+_DRAWN_MS, _FITTED_MS = 1_500, 600
 _THEMES = ("light", "dark")
 # By the browser, because not every resolver knows *.localhost.
 _ASKED = """async (path) => {
@@ -43,11 +43,12 @@ def sheets_make(browser: Any, url: str, state: Any, folder: Path) -> Iterator[Pa
 def _pictures(context: Any, url: str, theme: str) -> list[Image.Image]:
     page = context.new_page()
     page.emulate_media(color_scheme=theme)
+    page.goto(url)
+    page.wait_for_timeout(_DRAWN_MS)
     taken = []
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        page.goto(url)
-        page.wait_for_timeout(_DRAWN_MS)
+        page.wait_for_timeout(_FITTED_MS)
         taken.append(_shrunk(page.screenshot()))
     page.close()
     return taken
