@@ -107,7 +107,7 @@ def test_everything_killed_at_once_loses_nothing_and_mails_nobody_twice(world, p
 def raised(plant, machine, *processes):
     """Set a limit that the numbers soon pass, and wait for the alert; without one, what the processes said is told."""
     with factory_context(plant.factory):
-        # Once its newest reading is known, for these are of hours ago: a rule begins ten minutes before it, or before now.
+        # Once its newest reading is known, for these are of hours ago: a rule begins ten minutes before that.
         wait_until(lambda: Metric.objects.filter(machine__key=machine, name="n", last_at__isnull=False).exists())
         when = {"all": [{"metric": "n", "op": "above", "value": 50}]}
         Rule.objects.create(name="n", machines=[machine], when=when)
