@@ -22,7 +22,8 @@ READ_BYTES, _READ_IN_DEBT_BYTES = 16 * 1024, 2 * 1024
 class PacedConnection(asyncio.BufferedProtocol):
     """One socket, listened to while nothing speaks against it. All on the event loop, which it never blocks.
 
-    Who makes a protocol of it understands bytes (`data_received`) and packets (`_take`), and hangs up (`close`).
+    Who makes a protocol of it understands bytes (`data_received`) and packets (`_take`), and hangs up (`close`): these
+    three are not made here, and asking this class for them is a mistake.
     """
 
     def __init__(self, door: "MqttDoor") -> None:

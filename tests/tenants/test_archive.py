@@ -213,7 +213,7 @@ def test_an_archive_touches_no_table_but_a_factorys(full: Factory, table: str) -
     """Whoever hands one to an operator may have written it themselves."""
     hosts, archive = set(Domain.objects.values_list("domain", flat=True)), _archived(full)
     with tarfile.open(fileobj=archive) as tar:
-        tables = json.loads(tar.extractfile("manifest.json").read())["tables"]  # type: ignore[union-attr]
+        tables = json.loads(tar.extractfile("manifest.json").read())["tables"]  # type: ignore[union-attr]  # a file is there
     archive.seek(0)
     with pytest.raises(ArchiveInvalidError, match=table):
         archive_restore(_with_manifest(archive, tables=[*tables, table]), slug="reaching")
